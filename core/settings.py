@@ -1,0 +1,109 @@
+"""Everything read from the environment, in one place; nothing else in the product reads it.
+
+Values come from environment variables or a ``.env`` file. Secrets are ``SecretStr``: they print as
+stars and are handed to the one adapter that needs them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """The workbench's settings; each field's description is its line in the README and ``.env.example``."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    telltale_home: Path = Field(Path("var"), description="Folder for the state database, loaded tables and reports")
+    telltale_database_url: SecretStr | None = Field(
+        None, description="State store; default is a SQLite file in TELLTALE_HOME. PostgreSQL: postgresql+psycopg://..."
+    )
+    telltale_warehouse_url: SecretStr | None = Field(
+        None, description="SQL source to load tables from; default is the embedded DuckDB over loaded files"
+    )
+    telltale_public_url: str = Field("http://localhost:8501", description="Address that links in messages point to")
+    telltale_tenant: str = Field("default", description="Tenant of a workbench without login")
+    telltale_timezone: str = Field("UTC", description="Time zone of schedules and of dates on screen")
+    telltale_demo: bool = Field(True, description="Load the demo data on first start")
+    telltale_max_upload_mb: int = Field(1024, ge=1, description="Largest file that is read, in MiB")
+    telltale_http_allow: str = Field(
+        "", description="Extra hosts outgoing webhooks may reach, comma separated (private addresses only when listed)"
+    )
+
+    openai_api_key: SecretStr | None = Field(
+        None, description="Key of the OpenAI-compatible endpoint; empty = rules only"
+    )
+    openai_base_url: str = Field("https://api.openai.com/v1", description="OpenAI-compatible endpoint")
+    telltale_model: str = Field("gpt-4o-mini", description="Model that words explanations")
+    telltale_model_profile: Literal["openai", "llamacpp", "json_object", "text"] = Field(
+        "openai", description="How the endpoint takes a JSON schema"
+    )
+    telltale_model_price_in: float | None = Field(
+        None, ge=0, description="USD per million prompt tokens (empty: built-in table, else unknown)"
+    )
+    telltale_model_price_out: float | None = Field(
+        None, ge=0, description="USD per million completion tokens (empty: built-in table, else unknown)"
+    )
+    telltale_model_timeout_s: float = Field(20.0, gt=0, description="Time limit of one model answer, in seconds")
+    telltale_budget_tokens: int = Field(200_000, ge=0, description="Model tokens per UTC day")
+    telltale_budget_usd: float = Field(20.0, ge=0, description="Model cost per UTC day, in USD")
+
+    smtp_host: str | None = Field(None, description="Mail server; empty = e-mail off")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Mail server port")
+    smtp_user: str | None = Field(None, description="Mail login")
+    smtp_password: SecretStr | None = Field(None, description="Mail password")
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="Connection security")
+    smtp_from: str = Field("telltale@localhost", description="Sender address")
+    smtp_to: str = Field("", description="Recipients, comma separated")
+    slack_webhook_url: SecretStr | None = Field(None, description="Slack incoming webhook; empty = Slack off")
+
+    @field_validator("telltale_timezone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"unknown time zone '{zone}'; expected a name such as Europe/Berlin") from None
+        return zone
+
+    @property
+    def database_url(self) -> str:
+        """The state store's SQLAlchemy URL."""
+        if self.telltale_database_url:
+            return self.telltale_database_url.get_secret_value()
+        return f"sqlite:///{(self.telltale_home / 'telltale.db').absolute()}"
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Mail recipients."""
+        return tuple(a.strip() for a in self.smtp_to.split(",") if a.strip())
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value that is set: what must never be shown, logged, stored or sent."""
+        return tuple(
+            v.get_secret_value()
+            for v in (getattr(self, n) for n in type(self).model_fields)
+            if isinstance(v, SecretStr)
+        )
+
+
+def read_settings(env_file: Path | None = Path(".env")) -> Settings:
+    """Settings from the environment and ``.env``.
+
+    Raises: ConfigError naming the variable and what was expected.
+    """
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        name = ".".join(str(p) for p in first["loc"]).upper()
+        raise ConfigError(f"Setting {name}: {first['msg']}.", field=name) from None
