@@ -1,1 +1,15 @@
-"""server/routes"""
+"""The HTTP addresses beside the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from server.routes import health
+from server.security import GuardedRoute, Identify
+
+
+def routes(ping: Callable[[], None], identify: Identify) -> list[GuardedRoute]:
+    """Every address with its access rule, and the page that lists them."""
+    listed = health.routes(ping, identify)
+    listed.append(GuardedRoute("/docs", health.contents(listed), rule="public", identify=identify))
+    return listed

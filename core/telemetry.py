@@ -1,0 +1,93 @@
+"""What the workbench counts about itself; the server shows it as Prometheus text at ``/metrics``.
+
+Everything here counts a real event at the moment it happens. Names carry no product prefix.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SHARE = tuple(step / 10 for step in range(1, 11))
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+_registry = CollectorRegistry()
+ProcessCollector(registry=_registry)
+_incidents = Counter("incidents_created", "Incidents opened", ["severity", "service"], registry=_registry)
+_agent_seconds = Histogram(
+    "agent_run_duration_seconds", "Time of one pipeline stage", ["agent"], registry=_registry, buckets=_SECONDS
+)
+_confidence = Histogram("rca_confidence_score", "Confidence of explanations", registry=_registry, buckets=_SHARE)
+_ai_confidence = Histogram("ai_confidence_score", "The model's own confidence", registry=_registry, buckets=_SHARE)
+_adapter_failures = Counter(
+    "integration_call_failures", "Failed calls of services outside", ["adapter"], registry=_registry
+)
+_ai_requests = Counter("ai_requests", "Questions put to the model", registry=_registry)
+_ai_tokens = Counter("ai_tokens", "Prompt and completion tokens", registry=_registry)
+_ai_cents = Counter("ai_cost_cents", "Cost of the model in US cents", registry=_registry)
+_ai_failures = Counter("ai_failures", "Model answers that could not be used", ["error_type"], registry=_registry)
+_ai_asked = Counter("ai_explanations", "Explanations a model was asked for", registry=_registry)
+_ai_fallbacks = Counter("ai_fallbacks", "Of these, worded by the rules instead", registry=_registry)
+_ai_fallback_rate = Gauge("ai_fallback_rate", "Share of these worded by the rules instead", registry=_registry)
+_page_seconds = Histogram(
+    "page_run_seconds", "Server time of one run of a page", ["page"], registry=_registry, buckets=_SECONDS
+)
+
+
+def incident_created(severity: str, service: str) -> None:
+    """Counts one new incident."""
+    _incidents.labels(severity=severity, service=service).inc()
+
+
+def agent_run(agent: str) -> AbstractContextManager[object]:
+    """Times the block as one run of ``agent`` (a stage of the pipeline), also when it raises."""
+    return _agent_seconds.labels(agent=agent).time()
+
+
+def page_run(page: str) -> AbstractContextManager[object]:
+    """Times the block as one server run of ``page``, also when it raises."""
+    return _page_seconds.labels(page=page).time()
+
+
+def adapter_failed(adapter: str) -> None:
+    """Counts one failed call of a mail, chat or web service."""
+    _adapter_failures.labels(adapter=adapter).inc()
+
+
+def model_asked(tokens: int, cost_usd: float | None) -> None:
+    """Counts one question to the model with what it used; an unknown cost counts as nothing."""
+    _ai_requests.inc()
+    _ai_tokens.inc(tokens)
+    _ai_cents.inc((cost_usd or 0.0) * 100)
+
+
+def model_failed(error_type: str) -> None:
+    """Counts one model answer that could not be used, by its named reason."""
+    _ai_failures.labels(error_type=error_type).inc()
+
+
+def explained(confidence: float, ai_confidence: float | None, *, asked: bool, fell_back: bool) -> None:
+    """Counts one explanation: whether a model was ``asked``, and whether the rules worded it after all."""
+    _confidence.observe(confidence)
+    if ai_confidence is not None:
+        _ai_confidence.observe(ai_confidence)
+    if not asked:
+        return
+    _ai_asked.inc()
+    _ai_fallbacks.inc(fell_back)
+    _ai_fallback_rate.set(value("ai_fallbacks_total") / value("ai_explanations_total"))
+
+
+def value(sample: str, **labels: str) -> float:
+    """The present value of one sample; 0 before its first event."""
+    return _registry.get_sample_value(sample, labels) or 0.0
+
+
+def exposition() -> bytes:
+    """All metrics in Prometheus' text format."""
+    return generate_latest(_registry)
