@@ -1,0 +1,1 @@
+"""Baseline from the same weekday (or the same hour of the week) of earlier weeks."""
