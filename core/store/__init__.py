@@ -1,1 +1,1 @@
-"""core/store"""
+"""The state store: runs, incidents, outbox, audit and their like on SQLite or PostgreSQL."""
