@@ -30,6 +30,7 @@ else:
     def workbench():
         return SimpleNamespace(ready=lambda: None, start=lambda: None, stop=lambda: None)
 
+
 ROOT = Path(__file__).parent
 LOGIN = auth.login_configured()
 
@@ -56,10 +57,12 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(bench.stop)
 
 
+ROUTES = routes(ping, identify)
+
 app = st.App(
     ROOT / "ui" / "shell.py",
     lifespan=lifespan,
-    routes=routes(ping, identify),
+    routes=ROUTES,
     middleware=[Middleware(SecurityHeaders)] + ([] if LOGIN else [Middleware(LoopbackOnly)]),
     exception_handlers={WorkbenchError: answer},
 )

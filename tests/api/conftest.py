@@ -1,0 +1,19 @@
+"""The real application behind a client on this machine, and single routes behind fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+
+@pytest.fixture(scope="session")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """The application with its own lifespan and home; one per process, because Streamlit's runtime is one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TELLTALE_HOME", str(tmp_path_factory.mktemp("home")))
+        import app
+
+        with TestClient(app.app, base_url="http://127.0.0.1:8501", client=("127.0.0.1", 50000)) as running:
+            yield running
