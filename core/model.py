@@ -181,6 +181,7 @@ class CheckResult:
     unexpected_pct: float = 0.0
     sample: tuple[JsonObject, ...] = ()  # some failing rows
     params: JsonObject = field(default_factory=dict)
+    rows: int = 0  # rows that were judged (0: a check of the whole table)
 
 
 @dataclass(frozen=True, slots=True)
