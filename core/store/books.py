@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine, select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from core.errors import StoreError
+from core.ports import Clock
 from core.redaction import Redactor
-from core.store import database
+from core.store.check_runs import CheckRuns
 from core.store.incidents import Incidents
+from core.store.ledger import StoreLedger
 from core.store.outbox import Outbox
 from core.store.runs import Runs
+from core.store.schedules import Schedules
+from core.store.sources import Sources
 from core.store.trail import Trail
+from core.store.transactions import Transactions
 
 
 class Books:
@@ -27,13 +28,16 @@ class Books:
         self.incidents = Incidents(session, redactor)
         self.outbox = Outbox(session, redactor)
         self.audit = Trail(session, redactor)
+        self.sources = Sources(session, redactor)
+        self.schedules = Schedules(session, redactor)
+        self.check_runs = CheckRuns(session, redactor)
 
 
 class Store:
     """The state store on SQLite or PostgreSQL; safe to share between threads."""
 
-    def __init__(self, engine: Engine, redactor: Redactor) -> None:
-        self._engine = engine
+    def __init__(self, transactions: Transactions, redactor: Redactor) -> None:
+        self._transactions = transactions
         self._redactor = redactor
 
     @classmethod
@@ -41,21 +45,17 @@ class Store:
         """The store at ``url`` with its schema at head.
 
         ``redactor`` (without ``pii``) takes secrets out of every text and JSON that is kept.
-        Raises: ConfigError for an unusable URL, StoreError when the database cannot be reached.
+        Raises: ConfigError for an unusable URL, StoreError when the database cannot be opened.
         """
-        with _mapped("The state store cannot be opened."):
-            engine = database.connect(url)
-            database.upgrade(engine)
-        return cls(engine, redactor or Redactor(()))
+        return cls(Transactions(url), redactor or Redactor(()))
 
     def close(self) -> None:
         """Every pooled connection is closed."""
-        self._engine.dispose()
+        self._transactions.close()
 
     def ping(self) -> None:
         """Returns when the database answers. Raises: StoreError."""
-        with _mapped("The state store does not answer."), self._engine.connect() as connection:
-            connection.execute(select(1))
+        self._transactions.ping()
 
     @contextmanager
     def begin(self) -> Iterator[Books]:
@@ -63,19 +63,18 @@ class Store:
 
         Raises: StoreError when the database fails.
         """
-        with _mapped("The state store failed; nothing was changed."), Session(self._engine) as session, session.begin():
+        with self._transactions.session() as session:
             yield Books(session, self._redactor)
 
     @contextmanager
     def read(self) -> Iterator[Books]:
-        """One reading transaction over a consistent view; it waits for nobody, and writing in it is refused."""
-        with _mapped("The state store failed."), Session(database.reading(self._engine)) as session, session.begin():
+        """One reading transaction over a consistent view; it waits for nobody, and writing in it is refused.
+
+        Raises: StoreError when the database fails or the block writes.
+        """
+        with self._transactions.session(read_only=True) as session:
             yield Books(session, self._redactor)
 
-
-@contextmanager
-def _mapped(message: str) -> Iterator[None]:
-    try:
-        yield
-    except (SQLAlchemyError, sqlite3.Error) as exc:  # the driver's own come from opening the file
-        raise StoreError(message, hint="Try again; if it stays, check TELLTALE_DATABASE_URL.") from exc
+    def ledger(self, clock: Clock, tokens_per_day: int, usd_per_day: float) -> StoreLedger:
+        """The model budget and answer cache with these limits."""
+        return StoreLedger(self._transactions, self._redactor, clock, tokens_per_day, usd_per_day)
