@@ -1,1 +1,6 @@
-"""core/explain"""
+"""Explain: evidence, attribution, the rules' text, and a model's wording of it.
+
+Importing the package registers its evidence providers.
+"""
+
+from core.explain import moves as moves
