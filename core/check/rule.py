@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from functools import reduce
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
@@ -91,7 +91,8 @@ class Rule(BaseModel):
         left, right = _sql(self.left), _sql(self.right)
         if self.tolerance is not None:
             return sa.func.abs(left - right) > self.tolerance + ROUNDING
-        return sa.not_(OPERATORS[self.op](left, right))
+        holds: ColumnElement[bool] = OPERATORS[self.op](left, right)
+        return sa.not_(holds)
 
 
 def _columns(operand: Operand) -> list[str]:
@@ -111,7 +112,7 @@ def _words(operand: Operand, *, inner: bool = False) -> str:
     return f"({text})" if inner else text
 
 
-def _sql(operand: Operand) -> ColumnElement[float]:
+def _sql(operand: Operand) -> ColumnElement[Any]:
     if isinstance(operand, str):
         return sa.column(operand)
     if not isinstance(operand, Arithmetic):
