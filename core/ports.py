@@ -72,6 +72,10 @@ class LanguageModel(Protocol):
         """The configured model."""
         ...
 
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """USD for so many tokens, or None when the model's price is not known."""
+        ...
+
     def ask(self, request: ModelRequest) -> ModelReply:
         """Raises: ProviderError with a named ``reason`` (timeout, rate_limited, quota, refusal, ...)."""
         ...
@@ -84,8 +88,8 @@ class Ledger(Protocol):
         """Takes an upper bound from the day's budget; answers a reservation id. Raises: BudgetExceeded."""
         ...
 
-    def settle(self, reservation: str, tokens: int, cost_usd: float | None) -> None:
-        """Replaces a reservation by what was really used (0 when the call failed unbilled)."""
+    def settle(self, reservation: str, tokens: int, cost_usd: float | None, failure: str = "") -> None:
+        """Replaces a reservation by what was really used (0 when unbilled); ``failure`` names why it failed."""
         ...
 
     def recall(self, key: str) -> str | None:

@@ -26,12 +26,7 @@ _NUMBER = re.compile(
     r"(?<![\w.,])(?<![A-Za-z]-)(?P<sign>[+\-−])?[$€£]?(?P<whole>\d{1,3}(?:,\d{3})+(?!\d)|\d+|(?=\.\d))(?P<part>\.\d+)?"
     r"(?: ?(?P<scale>thousand|million|billion|[kKMB](?!\w)))?(?P<pct> ?(?:%|percent\b))?"
 )
-_SPELLED = {
-    w: i
-    for i, w in enumerate(
-        ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], start=2
-    )
-}
+_SPELLED = dict(two=2, three=3, four=4, five=5, six=6, seven=7, eight=8, nine=9, ten=10, eleven=11, twelve=12)
 _SPELLED_COUNT = re.compile(
     rf"\b({'|'.join(_SPELLED)})\b(?=(?: \w+){{0,3}} (?:metrics|systems|checks)\b)", re.IGNORECASE
 )
