@@ -90,5 +90,6 @@ def _literal(expression: ColumnElement[Any]) -> str:
     """SQL text for Great Expectations, which formats ``{batch}`` into it and reads ``:name`` as a parameter."""
     from duckdb_sqlalchemy import Dialect
 
-    sql = str(expression.compile(dialect=Dialect(), compile_kwargs={"literal_binds": True}))
+    dialect = Dialect(paramstyle="numeric_dollar")  # a format style would double every %
+    sql = str(expression.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
     return sql.replace("{", "{{").replace("}", "}}").replace(":", r"\:")
