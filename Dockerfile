@@ -10,6 +10,7 @@
 FROM python:3.11-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 UV_NO_CACHE=1
 RUN python -m venv /venv && /venv/bin/pip install --quiet uv==0.13.9
+WORKDIR /build
 COPY requirements.txt .
 RUN /venv/bin/uv pip install --python /venv/bin/python --require-hashes -r requirements.txt \
     && /venv/bin/pip uninstall --yes --quiet uv
@@ -20,7 +21,7 @@ RUN useradd --create-home --uid 10001 telltale && install -d -o telltale -g tell
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY --chown=root:root . .
-USER telltale
+USER 10001
 VOLUME /app/var
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \

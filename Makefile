@@ -50,7 +50,7 @@ clean:  ## Remove the environment, caches and reports (your data in var/ stays)
 define install  # 1: requirement file, 2: options
 @cmp -s $(1) .venv/$(1) || { \
 	echo "==> installing $(1)" && \
-	{ $(BIN)/uv pip install --quiet --python $(BIN)/python $(2) -r $(1) || \
+	{ $(BIN)/uv pip install --python $(BIN)/python $(2) -r $(1) || \
 		{ echo "==> again with pip" && $(BIN)/python -m pip install --progress-bar off $(2) -r $(1); }; } && \
 	cp $(1) .venv/$(1); }
 endef

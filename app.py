@@ -17,6 +17,7 @@ from starlette.requests import Request
 
 from core.access import Principal
 from core.errors import WorkbenchError
+from server.assets import CompressedAssets
 from server.errors import answer
 from server.routes import routes
 from server.security import LoopbackOnly, SecurityHeaders, refuse_open_door
@@ -63,6 +64,10 @@ app = st.App(
     ROOT / "ui" / "shell.py",
     lifespan=lifespan,
     routes=ROUTES,
-    middleware=[Middleware(SecurityHeaders)] + ([] if LOGIN else [Middleware(LoopbackOnly)]),
+    middleware=[
+        Middleware(SecurityHeaders),
+        *([] if LOGIN else [Middleware(LoopbackOnly)]),
+        Middleware(CompressedAssets),
+    ],
     exception_handlers={WorkbenchError: answer},
 )
