@@ -1,1 +1,9 @@
-"""core/load"""
+"""Sources to tables: files of any common format, and SQL. Every row is loaded or listed as rejected."""
+
+from core.load.export import write_csv
+from core.load.file import load_file
+from core.load.options import LoadOptions
+from core.load.rejects import rejects_csv
+from core.load.report import Loaded, LoadedColumn, LoadReport
+
+__all__ = ["LoadOptions", "LoadReport", "Loaded", "LoadedColumn", "load_file", "rejects_csv", "write_csv"]
