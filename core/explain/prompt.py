@@ -26,7 +26,8 @@ Answer with one JSON object and nothing else, with exactly these keys:
  "top_drivers": [{"system": "...", "metric": "...", "direction": "up" | "down", "evidence": "one short clause"}],
  "recommended_actions": ["..."],
  "confidence": a number from 0 to 1}
-Do not write figures yourself. Write a placeholder such as {E1.value} or {E1.vs_baseline_pct}; code fills it in.
+Do not write figures yourself. Write a placeholder made of an evidence id and one of its figures, such as {E1.value}
+or {E1.vs_baseline_pct}; code fills it in.
 Cite the evidence a sentence rests on, such as [E1]. Name no cause that no evidence supports; say so instead.
 No links, no markup, no commands."""
 
@@ -62,7 +63,7 @@ def prompt_for(question: Question, rules: Explanation, template: str) -> Prompt:
         "actions": _json(list(question.actions.values())),
     }
     try:
-        environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 (no HTML here)
+        environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
         user = environment.from_string(template or DEFAULT_TEMPLATE).render(fields)
     except TemplateError as exc:
         raise ConfigError(f"{question.playbook}/prompt.j2: {exc}.", field="prompt") from None
@@ -88,7 +89,7 @@ def _fact(fact: Evidence) -> dict[str, Json]:
         "statement": fact.statement,
         **({"status": str(fact.status)} if fact.status != "ok" else {}),
         **{k: about[k] for k in keys if about.get(k)},
-        "numbers": {k: round(v, 6) for k, v in fact.numbers.items()},
+        "figures": [k for k in fact.numbers if k != "baseline_points"],
     }
 
 
@@ -100,6 +101,7 @@ def repair(prompt: Prompt, reply: str, reason: str) -> Prompt:
     """The one repair turn: the same question with the invalid answer quoted and the reason named."""
     user = (
         f"{prompt.user}\nYour previous answer was not valid ({reason}). It was, as a JSON string: "
-        f"{json.dumps(reply[:2000], ensure_ascii=False)}\nAnswer again with only the corrected JSON object, and keep it short."
+        f"{json.dumps(reply[:2000], ensure_ascii=False)}\n"
+        "Answer again with only the corrected JSON object, and keep it short."
     )
     return Prompt(prompt.system, user, prompt.withheld)

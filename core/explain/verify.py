@@ -22,6 +22,7 @@ _WRITTEN = re.compile(
 )  # fmt: skip
 _CLOCK = re.compile(r"(?<![\d:])(\d{1,2}):(\d{2})(?::\d{2})?(?![\d:])")
 _CITATION = re.compile(r"(?<![\w.])E(\d+)(?!\w)")
+_PLACEHOLDER = re.compile(r"\{\w+(?:\.\w+)*\}")
 _NUMBER = re.compile(
     r"(?<![\w.,])(?<![A-Za-z]-)(?P<sign>[+\-−])?[$€£]?(?P<whole>\d{1,3}(?:,\d{3})+(?!\d)|\d+|(?=\.\d))(?P<part>\.\d+)?"
     r"(?: ?(?P<scale>thousand|million|billion|[kKMB](?!\w)))?(?P<pct> ?(?:%|percent\b))?"
@@ -83,6 +84,8 @@ def verify(text: str, evidence: Iterable[Evidence]) -> Checked:
 
 def _claims(sentence: str, facts: tuple[Evidence, ...]) -> Iterator[tuple[str, bool]]:
     """Every figure, date and citation in the sentence, and whether it is known."""
+    yield from ((m.group(), False) for m in _PLACEHOLDER.finditer(sentence))
+    sentence = _PLACEHOLDER.sub(" ", sentence)
     ids = {f.id for f in facts}
     yield from ((f"E{m.group(1)}", f"E{m.group(1)}" in ids) for m in _CITATION.finditer(sentence))
     times = _times(facts)
