@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Engine as Pool
 from sqlalchemy import ColumnElement, QueuePool, column, create_engine, func, literal_column
+from sqlalchemy import Engine as Pool
 from sqlalchemy import types as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import FromClause, Select

@@ -5,5 +5,15 @@ from core.load.file import load_file
 from core.load.options import LoadOptions
 from core.load.rejects import rejects_csv
 from core.load.report import Loaded, LoadedColumn, LoadReport
+from core.load.strict import load_strict
 
-__all__ = ["LoadOptions", "LoadReport", "Loaded", "LoadedColumn", "load_file", "rejects_csv", "write_csv"]
+__all__ = [
+    "LoadOptions",
+    "LoadReport",
+    "Loaded",
+    "LoadedColumn",
+    "load_file",
+    "load_strict",
+    "rejects_csv",
+    "write_csv",
+]

@@ -1,5 +1,6 @@
 """Parquet files: typed already, so only brought to the types the workbench knows."""
 
+# ruff: noqa: S608  every name and literal in these statements is quoted by core.engine.duck
 from __future__ import annotations
 
 from pathlib import Path
@@ -10,7 +11,6 @@ import pyarrow.parquet as pq
 
 from core.engine.duck import quoted_name, quoted_text
 from core.errors import InputError
-from core.load import formats as f
 from core.load.formats import Format
 from core.load.layout import unique_names
 from core.load.rejects import RejectList
@@ -51,7 +51,8 @@ def load_parquet(
     where = f"WHERE NOT coalesce({bad}, false)" if bad else ""
     try:
         copied = connection.execute(
-            f"COPY (SELECT {values} FROM {table} {where}) TO {quoted_text(str(target))} (FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (SELECT {values} FROM {table} {where}) "
+            f"TO {quoted_text(str(target))} (FORMAT parquet, COMPRESSION zstd)"
         ).fetchone()
         if bad:
             for *cells, number in connection.execute(f"SELECT * FROM {table} WHERE {bad}").fetchall():

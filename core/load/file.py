@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,9 +90,7 @@ def load_file(
             target = folder / f"{key}.parquet"
             os.replace(room / "typed.parquet", target)
             if rejects_file:
-                rejects_file = Path(
-                    os.replace(rejects_file, folder / f"{key}.rejects.csv") or folder / f"{key}.rejects.csv"
-                )
+                rejects_file = Path(shutil.move(rejects_file, folder / f"{key}.rejects.csv"))
             columns = tuple(Column(c.name, c.format.type) for c in judged.columns)
             when = timeline(connection, target, columns, _stated_time(options, columns, name))
         finally:

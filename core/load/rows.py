@@ -56,13 +56,12 @@ def records(lines: Iterable[str], dialect: Dialect, start: int = 1) -> Iterator[
     A row whose quoting is broken comes as its text with a reason, and reading goes on with the very next line.
     """
     tape = _Tape(lines)
-    quoting = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
     reader = csv.reader(
         tape,
         delimiter=dialect.delimiter,
         quotechar=dialect.quote or None,
         escapechar=dialect.escape,
-        quoting=quoting,
+        quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
         strict=True,
     )
     line = start
