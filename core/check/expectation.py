@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql import ColumnElement
 
 from core.check.spec import CheckSpec
-from core.model import ColumnType
+from core.model import ColumnType, Table
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
@@ -23,14 +23,14 @@ _CASTS: dict[ColumnType, sa.types.TypeEngine[Any]] = {
 }
 
 
-def expectation(spec: CheckSpec, now: datetime) -> Expectation:
+def expectation(spec: CheckSpec, table: Table, now: datetime) -> Expectation:
     """The Great Expectations object of ``spec``; row predicates run as ``UnexpectedRowsExpectation``."""
     import great_expectations.expectations as gxe
     from great_expectations.expectations.core.unexpected_rows_expectation import UnexpectedRowsExpectation
 
     if spec.check == "freshness":
         return UnexpectedRowsExpectation(unexpected_rows_query=_stale_query(spec, now))
-    wrong = predicate(spec)
+    wrong = predicate(spec, table)
     if wrong is not None:
         query = f"SELECT * FROM {{batch}} WHERE {_literal(wrong)}"  # noqa: S608 - compiled by SQLAlchemy
         return UnexpectedRowsExpectation(unexpected_rows_query=query)
@@ -54,22 +54,24 @@ def column_set(spec: CheckSpec) -> list[str]:
     return [str(name) for name in names] if isinstance(names, list) else []
 
 
-def predicate(spec: CheckSpec) -> ColumnElement[bool] | None:
+def predicate(spec: CheckSpec, table: Table) -> ColumnElement[bool] | None:
     """True for the rows that break ``spec``, where Great Expectations has no own form of it for DuckDB."""
     if spec.check == "row_rule":
         return spec.rule.violated()
     column: ColumnElement[Any] = sa.column(spec.column or "")
-    text = sa.cast(column, sa.String)
     if spec.check == "expect_column_values_to_match_regex":
-        return sa.not_(sa.func.regexp_matches(text, str(spec.params["regex"])))
+        return sa.not_(sa.func.regexp_matches(sa.cast(column, sa.String), str(spec.params["regex"])))
     if spec.check == "expect_column_values_to_be_of_type":
-        return sa.and_(column.is_not(None), _not_of_type(text, str(spec.params["type_"])))
+        loaded = table.column(spec.column or "")
+        wrong = _not_of_type(column, loaded.type if loaded else None, str(spec.params["type_"]))
+        return sa.and_(column.is_not(None), wrong)
     return None
 
 
-def _not_of_type(text: ColumnElement[str], type_: str) -> ColumnElement[bool]:
-    if type_ == ColumnType.TEXT:
-        return sa.false()
+def _not_of_type(column: ColumnElement[Any], loaded: ColumnType | None, type_: str) -> ColumnElement[bool]:
+    if type_ == ColumnType.TEXT or (type_ == loaded and type_ != ColumnType.NUMBER):
+        return column != column  # nothing to convert, but the column must be there
+    text = column if loaded in (ColumnType.INTEGER, ColumnType.NUMBER) else sa.cast(column, sa.String)
     if type_ in _CASTS:
         return sa.try_cast(text, _CASTS[ColumnType(type_)]).is_(None)
     number: ColumnElement[float] = sa.try_cast(text, sa.Double())

@@ -129,7 +129,7 @@ def _check(spec: CheckSpec, table: Table, rows: int, space: Workspace, now: date
     from great_expectations.exceptions.exceptions import GreatExpectationsError
 
     try:
-        outcome = space.batch(table).validate(expectation(spec, now), result_format=_RESULT_FORMAT)
+        outcome = space.batch(table).validate(expectation(spec, table, now), result_format=_RESULT_FORMAT)
         if raised := _raised(outcome.exception_info or {}):
             return _error(spec, _why(spec, table, raised))
         return _judged(spec, table, rows, space, outcome)
@@ -151,7 +151,7 @@ def _judged(
     judged = rows
     if "element_count" in seen:
         judged = _int(seen["element_count"]) - _int(seen.get("missing_count"))
-    by_row = "element_count" in seen or predicate(spec) is not None
+    by_row = "element_count" in seen or predicate(spec, table) is not None
     wrong = _int(seen.get("unexpected_count", seen.get("observed_value"))) if by_row else 0
     pct = 100 * wrong / judged if judged else 0.0
     found = _sample(spec, table, space, seen) if wrong else []
@@ -175,7 +175,7 @@ def _judged(
 
 
 def _sample(spec: CheckSpec, table: Table, space: Workspace, seen: Mapping[str, object]) -> list[dict[str, object]]:
-    wrong = predicate(spec)
+    wrong = predicate(spec, table)
     if wrong is None and spec.columns:
         wrong = space.duplicates(table, spec.columns)
     if wrong is None:
