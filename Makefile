@@ -78,11 +78,13 @@ llm: dev
 		if $(BIN)/python -m pip install --quiet --no-deps --only-binary :all: -r requirements-llm-test.txt; \
 		then cp requirements-llm-test.txt .venv/; else echo "==> not available here; its test will say so and skip"; fi; }
 
+# Ubuntu has Chromium only as a snap, so there Playwright brings its own; its driver needs libatomic.
 chromium: dev
 	@if $(BIN)/python -m tests.browser.chromium >/dev/null 2>&1; then exit 0; fi; \
 	echo "==> installing Chromium for the browser tests"; \
-	if command -v apt-get >/dev/null && ! grep -q '^ID=ubuntu' /etc/os-release; then \
-		{ $(APT) update -qq; $(APT) install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1; fi; \
+	if command -v apt-get >/dev/null; then \
+		case "$$(. /etc/os-release; echo $$ID)" in ubuntu) browser=;; *) browser=chromium;; esac; \
+		{ $(APT) update -qq; $(APT) install -y -qq --no-install-recommends libatomic1 $$browser; } >/dev/null 2>&1; fi; \
 	$(BIN)/python -m tests.browser.chromium >/dev/null 2>&1 || \
 	{ $(BIN)/playwright install chromium; \
 	  if command -v apt-get >/dev/null; then $(SUDO) $(BIN)/playwright install-deps chromium >/dev/null; fi; }; \

@@ -1,4 +1,7 @@
-"""The Chromium on this machine that the browser tests drive; ``python -m tests.browser.chromium`` shows it."""
+"""The Chromium on this machine that the browser tests drive.
+
+``python -m tests.browser.chromium`` starts it once and shows its path; it fails when something is missing.
+"""
 
 from __future__ import annotations
 
@@ -47,5 +50,8 @@ def _starts(path: str) -> bool:
 
 if __name__ == "__main__":
     found = executable()
-    print(found or "no Chromium found")
-    sys.exit(found is None)
+    if not found:
+        sys.exit("no Chromium found")
+    with sync_playwright() as driver:
+        driver.chromium.launch(executable_path=found, args=list(FLAGS)).close()
+    print(found)
