@@ -82,6 +82,20 @@ class Settings(BaseSettings):
         return f"sqlite:///{(self.telltale_home / 'telltale.db').absolute()}"
 
     @property
+    def http_hosts(self) -> frozenset[str]:
+        """Hosts that outgoing calls may reach although they are private: the listed ones, and a configured webhook
+        on this very machine.
+        """
+        from urllib.parse import urlsplit
+
+        hosts = {h.strip() for h in self.telltale_http_allow.split(",") if h.strip()}
+        for url in (self.slack_webhook_url,):
+            parts = urlsplit(url.get_secret_value()) if url else None
+            if parts and parts.hostname in {"127.0.0.1", "localhost", "::1"}:
+                hosts.add(f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname)
+        return frozenset(hosts)
+
+    @property
     def recipients(self) -> tuple[str, ...]:
         """Mail recipients."""
         return tuple(a.strip() for a in self.smtp_to.split(",") if a.strip())

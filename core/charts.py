@@ -1,0 +1,167 @@
+"""Altair charts from the model's own types. Pure: data in, chart out; colours come from the caller's theme."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from core.model import Baseline, Bools, Panel
+
+if TYPE_CHECKING:
+    import altair as alt
+
+MAX_POINTS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """The few colours a chart needs."""
+
+    line: str
+    muted: str
+    bad: str
+    mark: str
+    edge: str
+
+
+LIGHT = Palette(line="#4F46E5", muted="#64748B", bad="#DC2626", mark="#CA8A04", edge="#FFFFFF")
+DARK = Palette(line="#818CF8", muted="#94A3B8", bad="#F87171", mark="#FBBF24", edge="#0F1117")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A vertical mark on the time axis: a deploy, a failed check, a holiday."""
+
+    at: datetime
+    label: str
+    kind: str = "change"
+
+
+def series_frame(
+    panel: Panel, i: int, baseline: Baseline, alarms: Bools | None, last: int = MAX_POINTS
+) -> pd.DataFrame:
+    """The last points of one series as rows: ts, value, expected, lower, upper, alarm.
+
+    Shape: at most ``last`` rows, so the browser never gets a million.
+    """
+    cut = slice(-last, None)
+    frame = pd.DataFrame(
+        {
+            "ts": panel.index[cut],
+            "value": panel.values[i, cut],
+            "expected": baseline.expected[i, cut],
+            "lower": baseline.lower[i, cut],
+            "upper": baseline.upper[i, cut],
+        }
+    )
+    frame["alarm"] = False if alarms is None else alarms[i, cut]
+    return frame.replace([np.inf, -np.inf], np.nan)
+
+
+def series_chart(
+    frame: pd.DataFrame,
+    *,
+    title: str,
+    unit: str,
+    palette: Palette,
+    marks: Sequence[Mark] = (),
+    brush: bool = True,
+    height: int = 320,
+) -> alt.LayerChart:
+    """Value against its baseline band, alarms as points, marks as dashed rules.
+
+    A click on an alarm selects it (``pick``), dragging selects a time range (``brush``).
+    """
+    import altair as alt
+
+    x = alt.X("ts:T", title=None, axis=alt.Axis(labelOverlap=True, grid=False, format=time_format(frame)))
+    value_axis = alt.Axis(title=unit or None, format="~s", grid=True)
+    scale = alt.Scale(zero=False, nice=True)
+    base = alt.Chart(frame)
+    band = base.mark_area(opacity=0.16, color=palette.line, interpolate="monotone").encode(
+        x=x, y=alt.Y("lower:Q", axis=value_axis, scale=scale), y2="upper:Q"
+    )
+    expected = base.mark_line(strokeDash=[3, 3], strokeWidth=1.2, color=palette.muted).encode(x=x, y="expected:Q")
+    line = base.mark_line(strokeWidth=2, color=palette.line).encode(x=x, y="value:Q")
+    tip = [
+        alt.Tooltip("ts:T", title="Time", format="%d %b %Y %H:%M"),
+        alt.Tooltip("value:Q", title="Value", format=",.4~f"),
+        alt.Tooltip("expected:Q", title="Expected", format=",.4~f"),
+        alt.Tooltip("lower:Q", title="Lower", format=",.4~f"),
+        alt.Tooltip("upper:Q", title="Upper", format=",.4~f"),
+    ]
+    hover = base.mark_point(opacity=0, size=80).encode(x=x, y="value:Q", tooltip=tip)
+    pick = alt.selection_point("pick", fields=["ts"], on="click", empty=False)
+    points = (
+        alt.Chart(frame[frame["alarm"].astype(bool)])
+        .mark_circle(size=90, color=palette.bad, stroke=palette.edge, strokeWidth=1.5, opacity=1)
+        .encode(x=x, y="value:Q", tooltip=tip)
+        .add_params(pick)
+    )
+    if brush:
+        line = line.add_params(alt.selection_interval(name="brush", encodings=["x"]))
+    layers = [band, expected, line, hover, points]
+    if marks:
+        layers.insert(0, _rules(marks, palette))
+    return alt.layer(*layers).properties(title=alt.Title(title, anchor="start"), height=height)
+
+
+def _rules(marks: Sequence[Mark], palette: Palette) -> alt.Chart:
+    import altair as alt
+
+    frame = pd.DataFrame([{"ts": m.at, "label": m.label} for m in marks])
+    return (
+        alt.Chart(frame)
+        .mark_rule(strokeDash=[4, 4], color=palette.mark, strokeWidth=1.2)
+        .encode(x="ts:T", tooltip=[alt.Tooltip("ts:T", format="%d %b %Y"), alt.Tooltip("label:N", title="Change")])
+    )
+
+
+def bars(frame: pd.DataFrame, *, label: str, value: str, title: str, palette: Palette) -> alt.LayerChart:
+    """Signed horizontal bars, largest first: what each part added to a change.
+
+    Shape: ``frame`` has a text column ``label`` and a number column ``value``.
+    """
+    import altair as alt
+
+    base = alt.Chart(frame).encode(
+        y=alt.Y(f"{label}:N", sort=None, title=None, axis=alt.Axis(labelLimit=220)),
+        x=alt.X(f"{value}:Q", title=None, axis=alt.Axis(format="~s")),
+        tooltip=[alt.Tooltip(f"{label}:N"), alt.Tooltip(f"{value}:Q", format=",.4~f")],
+    )
+    bar = base.mark_bar(cornerRadius=2, height=16).encode(
+        color=alt.condition(f"datum['{value}'] < 0", alt.value(palette.bad), alt.value(palette.line))
+    )
+    zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=palette.muted).encode(x="x:Q")
+    return alt.layer(bar, zero).properties(title=alt.Title(title, anchor="start"), height=max(80, 26 * len(frame)))
+
+
+def strips(frame: pd.DataFrame, *, title: str, palette: Palette) -> alt.Chart:
+    """One row of ticks per detector: when each one fired.
+
+    Shape: ``frame`` has columns ts, detector, score; one row per alarm.
+    """
+    import altair as alt
+
+    return (
+        alt.Chart(frame)
+        .mark_tick(thickness=2, size=18)
+        .encode(
+            x=alt.X("ts:T", title=None, axis=alt.Axis(grid=False)),
+            y=alt.Y("detector:N", title=None, axis=alt.Axis(labelLimit=260)),
+            color=alt.value(palette.bad),
+            tooltip=[alt.Tooltip("ts:T", format="%d %b %Y %H:%M"), "detector:N", alt.Tooltip("score:Q", format=".2f")],
+        )
+        .properties(title=alt.Title(title, anchor="start"))
+    )
+
+
+def time_format(frame: pd.DataFrame) -> str:
+    """A date format for the axis: hours only when the shown span is short."""
+    span = frame["ts"].max() - frame["ts"].min() if len(frame) else pd.Timedelta(0)
+    return "%d %b %H:%M" if span < pd.Timedelta(days=4) else "%d %b" if span < pd.Timedelta(days=400) else "%b %Y"

@@ -1,0 +1,1 @@
+"""The use cases: run, send, settle incidents, keep sources and schedules. Only these write."""

@@ -1,0 +1,68 @@
+"""What runs beside the pages: warming slow imports, the first demo run, due messages and due schedules."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from core.access import Principal
+from core.check.run import warm
+from core.errors import WorkbenchError
+from core.service import runs, schedules, sending
+from core.service.workbench import Workbench
+
+TICK_S = 5.0
+log = logging.getLogger("telltale")
+
+
+class Background:
+    """One daemon thread per kind of work; a fault is logged and the next tick tries again."""
+
+    def __init__(self, wb: Workbench) -> None:
+        self._wb = wb
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Starts warming up, delivering and keeping the schedules."""
+        for name, work in (("warm", self._first), ("outbox", self._outbox), ("schedules", self._schedules)):
+            thread = threading.Thread(target=work, name=f"telltale-{name}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Asks the threads to end and waits a little; what is queued stays in the store."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=5.0)
+
+    def _first(self) -> None:
+        import altair  # noqa: F401 - warmed here so that the first chart does not wait for it
+
+        warm()
+        if self._wb.ctx.settings.telltale_demo:
+            self._guarded(lambda: demo(self._wb))
+
+    def _outbox(self) -> None:
+        while not self._stop.wait(TICK_S):
+            self._guarded(lambda: sending.deliver(self._wb, f"worker-{threading.get_ident()}"))
+
+    def _schedules(self) -> None:
+        while not self._stop.wait(TICK_S):
+            self._guarded(lambda: schedules.tick(self._wb))
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except WorkbenchError:
+            log.exception("background work failed; trying again")
+
+
+def demo(wb: Workbench) -> None:
+    """The demo's first run, once, so that every page has something to show."""
+    with wb.store.read() as books:
+        seen = books.runs.list(wb.tenant, limit=1)
+    if not seen:
+        who = Principal(user="system", tenant=wb.tenant, role="responder")
+        runs.run(wb, who, "daily_kpis", kind="schedule", key="demo", ask_model=False)

@@ -1,0 +1,245 @@
+"""Telling people: the message is composed once, shown exactly, kept in the outbox, and sent with retries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from core import telemetry
+from core.access import Principal, require
+from core.act.channels import Channel, channels
+from core.act.delivery import next_attempt
+from core.act.message import Message
+from core.errors import ConfigError, NotFound, WorkbenchError
+from core.model import Delivery, Json, Light, Notification, Run, TimelineEntry
+from core.service.reports import artifact, artifact_name
+from core.service.workbench import Workbench
+from core.store.books import Books
+from core.store.records import Leased
+
+LEASE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """A channel as the page shows it. ``needs`` names the settings that would switch it on."""
+
+    name: str
+    title: str
+    on: bool
+    needs: str
+
+
+def message(wb: Workbench, run: Run) -> Message:
+    """What there is to tell of a kept run, whatever the channel. Raises: NotFound for a refused run."""
+    if run.light is None:
+        raise NotFound(f"Run {run.id} was refused; there is nothing to send.", field="run")
+    explanation, decision = _first(run, "explanations"), _first(run, "decisions")
+    incident_id = decision.get("incident_id")
+    return Message(
+        light=run.light,
+        subject=_subject(wb, run),
+        title=run.headline,
+        summary=str(explanation["summary"]),
+        drivers=tuple(f"{d['metric']} ({d['system']}): {d['evidence']}" for d in _rows(explanation["drivers"])),
+        actions=tuple(str(a) for a in _list(explanation["recommended_actions"])),
+        confidence=float(str(decision["confidence"])),
+        link=link(wb, run),
+        playbook=run.playbook,
+        as_of=_day(run),
+        dedup_key=f"{run.playbook}:{_day(run)}:{run.light}",
+        run_id=run.id,
+        incident_id=str(incident_id) if incident_id else None,
+        report=artifact(run),
+        report_name=artifact_name(wb, run.playbook),
+    )
+
+
+def link(wb: Workbench, run: Run) -> str:
+    """Where the message's link leads: the page with this source and period."""
+    base = wb.ctx.settings.telltale_public_url.rstrip("/")
+    return f"{base}/?source={run.playbook}&today_date={_day(run)}"
+
+
+def _subject(wb: Workbench, run: Run) -> str:
+    from core.playbook import NotifySpec
+
+    known = wb.playbooks.get(run.playbook)
+    template = (known.notify if known else NotifySpec()).subject
+    light = str(run.light)
+    filled = template.replace("{LIGHT}", light.upper()).replace("{light}", light)
+    return filled.replace("{date}", _day(run)).replace("{name}", run.playbook)
+
+
+def _day(run: Run) -> str:
+    day = run.report.get("report")
+    assert isinstance(day, dict)
+    return str(day["target_date"])
+
+
+def preview(wb: Workbench, run: Run, channel: str) -> Notification:
+    """The message exactly as it will be sent. Raises: ConfigError when the channel is off, NotFound when unknown."""
+    return _channel(wb, channel).compose(message(wb, run))
+
+
+def _channel(wb: Workbench, name: str) -> Channel:
+    if name not in wb.channels:
+        raise ConfigError(
+            f"The channel {name} is off.", hint="Configure it in .env; see .env.example.", field="channel"
+        )
+    return wb.channels[name]
+
+
+def already_sent(wb: Workbench, who: Principal, notification: Notification) -> Delivery | None:
+    """The delivery of an identical message that is queued or sent."""
+    with wb.store.read() as books:
+        return books.outbox.find_sent(who.tenant, notification.dedup_key)
+
+
+def send(wb: Workbench, who: Principal, run_id: str, channel: str, *, again: bool = False) -> Delivery:
+    """Queues the message of a kept run and tries it at once; answers what became of it.
+
+    Raises: Conflict when an identical message went out before and ``again`` is not set; Forbidden.
+    """
+    require(who, "incidents:write")
+    with wb.store.read() as books:
+        run = books.runs.get(who.tenant, run_id)
+    notification = preview(wb, run, channel)
+    now = wb.ctx.clock.now()
+    with wb.store.begin() as books:
+        queued = books.outbox.enqueue(notification, who.tenant, who.user, now, again=again)
+        books.audit.append(
+            who.tenant,
+            "act",
+            "message_queued",
+            {"channel": channel, "recipient": notification.recipient, "subject": notification.subject, "again": again,
+             "actor": who.user},
+            now,
+            incident_id=notification.incident_id,
+            approved_by=who.user,
+            correlation_id=run_id,
+        )  # fmt: skip
+    deliver(wb, f"send-{queued.id}")
+    with wb.store.read() as books:
+        return books.outbox.get(who.tenant, queued.id)
+
+
+def test_message(wb: Workbench, who: Principal, channel: str) -> Delivery:
+    """Sends a labelled test message. Raises: ConfigError when the channel is off; Forbidden."""
+    require(who, "tools:manage")
+    now = wb.ctx.clock.now()
+    note = Message(
+        light=Light.GREEN,
+        subject="[Telltale TEST] channel check",
+        title="This is a test message",
+        summary="Somebody pressed the test button on the Alerts page. Nothing happened to your data.",
+        drivers=(),
+        actions=(),
+        confidence=1.0,
+        link=wb.ctx.settings.telltale_public_url,
+        playbook="test",
+        as_of=now.strftime("%Y-%m-%d %H:%M:%S"),
+        dedup_key=f"test:{now.isoformat()}",
+        run_id=f"test-{now.timestamp():.0f}",
+    )
+    notification = _channel(wb, channel).compose(note)
+    with wb.store.begin() as books:
+        queued = books.outbox.enqueue(notification, who.tenant, who.user, now, again=True)
+        books.audit.append(
+            who.tenant, "act", "test_message", {"channel": channel, "actor": who.user}, now, approved_by=who.user
+        )
+    deliver(wb, f"test-{queued.id}")
+    with wb.store.read() as books:
+        return books.outbox.get(who.tenant, queued.id)
+
+
+def deliver(wb: Workbench, owner: str, limit: int = 10) -> int:
+    """Sends what is due; answers how many were tried. Each channel fails for itself."""
+    now = wb.ctx.clock.now()
+    with wb.store.begin() as books:
+        leased = books.outbox.lease_due(now, owner, LEASE_S, limit)
+    for item in leased:
+        _attempt(wb, owner, item)
+    return len(leased)
+
+
+def _attempt(wb: Workbench, owner: str, item: Leased) -> None:
+    name = item.notification.channel
+    try:
+        reference = _channel(wb, name).send(item.notification, item.delivery, wb.ctx)
+    except WorkbenchError as exc:
+        telemetry.adapter_failed(name)
+        _failed(wb, owner, item, exc)
+        return
+    now = wb.ctx.clock.now()
+    with wb.store.begin() as books:
+        books.outbox.mark_sent(item.delivery.id, reference, now)
+        if item.notification.incident_id:
+            _note_alert(books, item, item.notification.incident_id, now)
+        _audit(books, item, "message_sent", {"reference": reference}, now)
+
+
+def _failed(wb: Workbench, owner: str, item: Leased, error: WorkbenchError) -> None:
+    now = wb.ctx.clock.now()
+    again = next_attempt(item.delivery.id, item.delivery.attempts, error, now)
+    with wb.store.begin() as books:
+        if again is None:
+            books.outbox.mark_failed(item.delivery.id, owner, str(error))
+        else:
+            books.outbox.mark_retry(item.delivery.id, owner, again, str(error))
+        _audit(books, item, "message_failed", {"error": str(error), "final": again is None}, now)
+
+
+def _note_alert(books: Books, item: Leased, incident_id: str, now: datetime) -> None:
+    """The incident knows that people were told; a recovery message may follow only then."""
+    incident = books.incidents.get(item.tenant, incident_id)
+    entry = TimelineEntry(now, f"alert sent by {item.notification.channel}", item.delivery.created_by)
+    after = max(now, incident.updated_at + timedelta(microseconds=1))
+    told = replace(incident, alerted=True, updated_at=after, timeline=(*incident.timeline, entry))
+    books.incidents.save(told, expected=incident.updated_at)
+
+
+def _audit(books: Books, item: Leased, action: str, more: dict[str, Json], now: datetime) -> None:
+    books.audit.append(
+        item.tenant,
+        "act",
+        action,
+        {
+            "delivery": item.delivery.id,
+            "channel": item.notification.channel,
+            "attempt": item.delivery.attempts,
+            "actor": item.delivery.created_by,
+            **more,
+        },
+        now,
+        incident_id=item.notification.incident_id,
+        correlation_id=item.notification.run_id,
+    )
+
+
+NEEDS = {"email": "SMTP_HOST and SMTP_TO", "slack": "SLACK_WEBHOOK_URL"}
+
+
+def channel_states(wb: Workbench) -> tuple[ChannelState, ...]:
+    """Every channel there is, on or off, with what would switch it on."""
+    return tuple(
+        ChannelState(cls.name, cls.title, cls.name in wb.channels, "" if cls.name in wb.channels else NEEDS[cls.name])
+        for cls in channels
+    )
+
+
+def _first(run: Run, key: str) -> dict[str, Json]:
+    rows = run.report[key]
+    assert isinstance(rows, list)
+    row = rows[0]
+    assert isinstance(row, dict)
+    return row
+
+
+def _rows(value: Json) -> list[dict[str, Json]]:
+    return [row for row in _list(value) if isinstance(row, dict)]
+
+
+def _list(value: Json) -> list[Json]:
+    assert isinstance(value, list)
+    return value

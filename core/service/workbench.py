@@ -1,0 +1,92 @@
+"""The workbench: everything the use cases need, built once per process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from core.act.channels import Channel
+from core.check.run import run_checks
+from core.context import Context
+from core.errors import NotFound
+from core.model import CheckReport, Dataset
+from core.playbook import Playbook
+from core.store.books import Store
+
+T = TypeVar("T")
+
+
+class Recent(Generic[T]):
+    """The most recently used results by content key; thread-safe, each key computed once at a time."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._items: OrderedDict[Hashable, T] = OrderedDict()
+        self._lock = threading.Lock()
+        self._busy: dict[Hashable, threading.Lock] = {}
+
+    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The result for ``key``, made by ``make`` when it is not kept."""
+        with self._lock:
+            if key in self._items:
+                self._items.move_to_end(key)
+                return self._items[key]
+            busy = self._busy.setdefault(key, threading.Lock())
+        with busy:
+            with self._lock:
+                if key in self._items:
+                    return self._items[key]
+            made = make()
+            with self._lock:
+                self._items[key] = made
+                self._busy.pop(key, None)
+                while len(self._items) > self._size:
+                    self._items.popitem(last=False)
+            return made
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """Ports, store, playbooks and channels. Use cases are functions that take it first."""
+
+    ctx: Context
+    store: Store
+    playbooks: Mapping[str, Playbook]
+    channels: Mapping[str, Channel]
+    data: Path  # folder of the playbooks' own data
+    checks: Recent[CheckReport] = field(default_factory=lambda: Recent[CheckReport](64))
+
+    @property
+    def tenant(self) -> str:
+        """The tenant of a workbench without login."""
+        return self.ctx.settings.telltale_tenant
+
+    def check(self, playbook: Playbook, dataset: Dataset) -> CheckReport:
+        """The playbook's checks over the dataset; the same content is checked once."""
+        if not playbook.checks:
+            return CheckReport()
+        key = fingerprint(dataset, [c.model_dump(mode="json") for c in playbook.checks])
+        return self.checks.get(
+            key, lambda: run_checks(playbook.checks, dataset, self.ctx.engine, now=self.ctx.clock.now())
+        )
+
+    def builtin(self, name: str) -> Playbook:
+        """A playbook that ships with the workbench. Raises: NotFound listing the known names."""
+        try:
+            return self.playbooks[name]
+        except KeyError:
+            raise NotFound(
+                f"There is no playbook '{name}'.", hint=f"Known: {', '.join(self.playbooks)}.", field="playbook"
+            ) from None
+
+
+def fingerprint(dataset: Dataset, *config: object) -> str:
+    """A content hash of the dataset's tables and of any configuration."""
+    tables = sorted((name, t.path.name) for name, t in dataset.tables.items())
+    return hashlib.sha256(json.dumps([tables, config], sort_keys=True, default=str).encode()).hexdigest()

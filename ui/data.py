@@ -1,0 +1,138 @@
+"""Every cached read of the pages, in one file. Keys are content hashes and parameters, never frames or uploads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+from pydantic import TypeAdapter
+
+from core import pipeline
+from core.audit.report import stamp
+from core.bootstrap import workbench
+from core.detect.find import find, group_runs
+from core.model import Baseline, Decision, Explanation, Finding, Panel, Run, Scores, Severity, Table, Trace
+from core.playbook import DetectorUse, Playbook
+from core.service import runs, sources
+from core.service.workbench import Workbench
+from ui import auth
+
+Edits = Mapping[str, bytes]
+
+
+def bench() -> Workbench:
+    """The process's workbench."""
+    return workbench()
+
+
+def content_key(name: str, edits: Edits) -> str:
+    """Changes whenever the data behind a playbook or source changes."""
+    wb = bench()
+    parts = [hashlib.sha256(v).hexdigest() + k for k, v in sorted(edits.items())]
+    if name in wb.playbooks:
+        for table, path in sorted(pipeline.folder_files(wb.playbooks[name], wb.data / name).items()):
+            stat = path.stat()
+            parts.append(f"{table}:{stat.st_mtime_ns}:{stat.st_size}")
+    else:
+        parts.append(sources.get(wb, wb.tenant, name).model_dump_json())
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+
+def trace(name: str, edits: Edits, as_of: datetime | None) -> Trace:
+    """What a run would find now (rules wording). Raises: WorkbenchError for people."""
+    return _trace(name, content_key(name, edits), as_of, edits)
+
+
+@st.cache_resource(max_entries=48, show_spinner=False)
+def _trace(name: str, key: str, as_of: datetime | None, _edits: Edits) -> Trace:
+    return runs.preview(bench(), name, files=dict(_edits), as_of=as_of)
+
+
+def playbook(name: str) -> Playbook:
+    """The playbook behind a name, built in or made from a saved source."""
+    wb = bench()
+    return wb.playbooks[name] if name in wb.playbooks else sources.get(wb, wb.tenant, name).playbook()
+
+
+def names() -> dict[str, str]:
+    """Every playbook and saved source: name to title."""
+    wb = bench()
+    with wb.store.read() as books:
+        saved = {
+            s.name: sources.SourceDefinition.model_validate(s.definition).title for s in books.sources.list(wb.tenant)
+        }
+    return {**{n: p.title for n, p in wb.playbooks.items()}, **saved}
+
+
+def panel(name: str, edits: Edits, dimension: str | None = None) -> Panel:
+    """All periods of a source, in total or per value of one dimension."""
+    return _panel(name, content_key(name, edits), dimension, edits)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _panel(name: str, key: str, dimension: str | None, _edits: Edits) -> Panel:
+    wb = bench()
+    book, loaded = runs.dataset(wb, name, dict(_edits))
+    return pipeline.gauge(book, loaded, wb.ctx, (dimension,) if dimension else ()).panel
+
+
+def scored(name: str, edits: Edits, use: DetectorUse, dimension: str | None = None) -> tuple[Panel, Baseline, Scores]:
+    """One detector over the whole history of a source."""
+    return _scored(name, content_key(name, edits), use.model_dump_json(), dimension, edits)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _scored(name: str, key: str, use: str, dimension: str | None, _edits: Edits) -> tuple[Panel, Baseline, Scores]:
+    series = _panel(name, key, dimension, _edits)
+    return series, *pipeline.score(playbook(name), DetectorUse.model_validate_json(use), series)
+
+
+def history(name: str, edits: Edits, use: DetectorUse, dimension: str | None = None) -> tuple[Finding, ...]:
+    """Everything the detector would have found over the whole history, adjacent points joined."""
+    series, baseline, scores = scored(name, edits, use, dimension)
+    found = find(series, baseline, scores, window=range(series.shape[1]), playbook=name)
+    return group_runs(found)
+
+
+def latest_run(name: str, of: Trace) -> Run | None:
+    """The newest kept run over the same content and period as this trace."""
+    wanted = sorted(p.sha256 for p in of.dataset.provenance)
+    with bench().store.read() as books:
+        for run in books.runs.list(auth.current().tenant, playbook=name, limit=5):
+            rows = run.report.get("provenance")
+            seen = sorted(str(p["sha256"]) for p in rows if isinstance(p, Mapping)) if isinstance(rows, list) else []
+            if run.as_of == of.as_of and seen == wanted:
+                return run
+    return None
+
+
+def explanation_of(run: Run | None, of: Trace) -> Explanation:
+    """The kept run's explanation (a model may have worded it), else the preview's."""
+    rows = run.report.get("explanations") if run else None
+    return TypeAdapter(Explanation).validate_python(rows[0]) if isinstance(rows, list) and rows else of.explanation
+
+
+def decision_of(run: Run | None, of: Trace) -> Decision:
+    """The kept run's decision, else the preview's."""
+    rows = run.report.get("decisions") if run else None
+    if not isinstance(rows, list) or not rows or not isinstance(rows[0], Mapping):
+        return of.decision
+    row = {k: v for k, v in rows[0].items() if k != "incident_id"}
+    return TypeAdapter(Decision).validate_python({**row, "severity": Severity[str(row["severity"])]})
+
+
+def dates(name: str, edits: Edits) -> list[str]:
+    """The periods that can be judged, latest first."""
+    series = panel(name, edits)
+    freq = series.freq
+    return [stamp(t.to_pydatetime(), freq) for t in series.index[:0:-1]]
+
+
+def table_frame(table: Table, last: int | None = None) -> pd.DataFrame:
+    """The rows of a loaded table, or its last ones in file order."""
+    relation = bench().ctx.engine.relation(table)
+    frame: pd.DataFrame = bench().ctx.engine.fetch(relation.select()).to_pandas()
+    return frame if last is None else frame.tail(last)
