@@ -42,10 +42,8 @@ class SmtpMailer:
             raise self._error(str(exc), retryable=False, reason="unsupported") from None
         except ssl.SSLCertVerificationError:
             raise self._error("has no certificate that can be trusted", retryable=False, reason="tls") from None
-        except TimeoutError:
-            raise self._error("did not answer in time", retryable=True, reason="timeout") from None
         except (smtplib.SMTPException, OSError):
-            raise self._error("cannot be reached or hung up", retryable=True, reason="connection") from None
+            raise self._error("cannot be reached, or stopped answering", retryable=True, reason="connection") from None
         if refused:
             raise self._refused(refused, "The other recipients have it, but not", retryable=False)
         return str(message["Message-ID"])
