@@ -58,8 +58,8 @@ def test_the_mail_that_arrives_is_the_previewed_one_op18() -> None:
     arrived = message_from_bytes(post.mails[0], policy=default)
     assert arrived["Message-ID"] == reference == f"<{1:032x}@localhost>"
     assert arrived["Subject"] == preview.subject
-    assert arrived.get_body(("plain",)).get_content() == preview.text
-    assert arrived.get_body(("html",)).get_content() == preview.payload["html"]
+    assert arrived.get_body(("plain",)).get_content().replace("\r\n", "\n") == preview.text
+    assert arrived.get_body(("html",)).get_content().replace("\r\n", "\n") == preview.payload["html"]
 
 
 def test_the_slack_message_that_arrives_is_the_previewed_one(httpserver: HTTPServer) -> None:

@@ -37,9 +37,7 @@ class Post:
             self.mails.append(envelope.original_content)
         return reply
 
-    def login(
-        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, auth: LoginPassword
-    ) -> AuthResult:
+    def login(self, server: SMTP, session: Session, envelope: Envelope, how: str, auth: LoginPassword) -> AuthResult:
         self.logins.append(auth)
         if auth.password == self.password:
             return AuthResult(success=True)

@@ -51,16 +51,15 @@ def test_no_private_address_is_reached_however_it_is_written(httpserver: HTTPSer
 
 def test_an_allowed_port_opens_no_other(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/").respond_with_data("ok")
-    SafeHttp(allow=[f"127.0.0.1:{httpserver.port}"]).post(
-        httpserver.url_for("/").replace("localhost", "127.0.0.1"), b"", {}
-    )
+    url = f"http://localhost:{httpserver.port}/"
+    assert SafeHttp(allow=[f"localhost:{httpserver.port}"]).post(url, b"", {}).text == "ok"
     with pytest.raises(InputError):
-        SafeHttp(allow=["127.0.0.1:1"]).post(f"http://127.0.0.1:{httpserver.port}/", b"", {})
+        SafeHttp(allow=["localhost:1"]).post(url, b"", {})
 
 
 @pytest.mark.parametrize(
     "url",
-    ["", "file:///etc/passwd", "ftp://x/", "https://", "https://u:p@127.0.0.1/", "https://x:99999/", "http://[", "x"],
+    ["", "file:///etc/passwd", "ftp://x/", "https://", "https://u:p@127.0.0.1/", "https://x:99999/", "http://["],
 )
 def test_what_is_no_web_address_is_refused(url: str) -> None:
     with pytest.raises(InputError):
@@ -93,14 +92,14 @@ def test_faults_are_named_by_host_without_the_secret_path(httpserver: HTTPServer
     httpserver.expect_request(f"/{SECRET}").respond_with_handler(slow)
     with closing(socket.create_server(("127.0.0.1", 0))) as unused:
         closed = unused.getsockname()[1]
-    cases = {
-        httpserver.url_for(f"/{SECRET}"): "timeout",
-        f"http://127.0.0.1:{closed}/{SECRET}": "connection",
-        f"https://127.0.0.1:{httpserver.port}/{SECRET}": "tls",
-    }
-    for url, reason in cases.items():
+    cases = (
+        (f"https://127.0.0.1:{httpserver.port}/{SECRET}", "tls", 10.0),
+        (f"http://127.0.0.1:{closed}/{SECRET}", "connection", 10.0),
+        (httpserver.url_for(f"/{SECRET}"), "timeout", 0.2),
+    )
+    for url, reason, timeout_s in cases:
         with pytest.raises(ProviderError) as caught:
-            OPEN.post(url, b"", {}, timeout_s=0.2)
+            OPEN.post(url, b"", {}, timeout_s)
         error = caught.value
         assert (error.reason, error.retryable) == (reason, reason != "tls")
         assert SECRET not in f"{error} {error.__cause__}"
