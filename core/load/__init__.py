@@ -5,6 +5,7 @@ from core.load.file import load_file
 from core.load.options import LoadOptions
 from core.load.rejects import rejects_csv
 from core.load.report import Loaded, LoadedColumn, LoadReport
+from core.load.sql import load_select
 from core.load.strict import load_strict
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Loaded",
     "LoadedColumn",
     "load_file",
+    "load_select",
     "load_strict",
     "rejects_csv",
     "write_csv",

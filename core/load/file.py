@@ -297,7 +297,8 @@ def _spread(path: Path, dialect: Dialect) -> list[Record]:
 
 def _cells(sample: Iterable[Record], shape: Layout) -> dict[str, list[str]]:
     """Distinct trimmed values per column, in order of appearance, thinned to a few hundred."""
-    rows = [cells for line, cells, why in sample if why is None and len(cells) == shape.width and not is_blank(cells)]
+    # rows with an empty cell too many are loaded as well, so they are looked at too
+    rows = [c for _, c, why in sample if why is None and len(c) >= shape.width and not is_blank(c)]
     first = 1 if shape.header_row is not None else 0
     rows = rows[first:]
     found = {}

@@ -70,9 +70,10 @@ def number(
     whole: bool = False,
     percent: bool = False,
     currency: str = "",
+    accounting: bool = False,
     zeros: bool = False,
 ) -> Format:
-    """A number with its separators, a percent sign (kept in percent) or a currency symbol."""
+    """A number with its separators, a percent sign (kept in percent), a currency symbol or (12) for -12."""
     digits = "[0-9]+" if zeros else "(0|[1-9][0-9]*)"
     separators = "[ \u00a0\u202f]" if thousands == " " else "['’]" if thousands == "'" else re.escape(thousands)
     grouped = rf"[1-9][0-9]{{0,2}}({separators}[0-9]{{3}})+|" if thousands else ""
@@ -82,21 +83,21 @@ def number(
     core = rf"(({grouped}{digits}){fraction}{loose})"
     exponent = "" if whole or thousands else "([eE][+-]?[0-9]+)?"
     sign, symbol = "[+-]?", re.escape(currency)
-    if currency:
+    if currency or accounting:
         body = rf"({sign} ?({symbol})? ?{core}|{symbol} ?-?{core}|{sign}{core} ?{symbol}|\(({symbol})? ?{core}\))"
     else:
         body = rf"{sign}{core}{exponent}" + (" ?%" if percent else "")
     shape = "1250" if whole else f"12{decimal}5"
     return Format(
         ColumnType.INTEGER if whole else ColumnType.NUMBER,
-        _number_name(decimal, thousands, percent=percent, currency=currency),
+        _number_name(decimal, thousands, percent=percent, currency=currency, accounting=accounting),
         f"a {'whole number' if whole else 'number'} such as {currency}{shape}{'%' if percent else ''}",
         body,
-        _number_sql(decimal, thousands, whole=whole, percent=percent, currency=currency),
+        _number_sql(decimal, thousands, whole=whole, percent=percent, currency=currency, accounting=accounting),
     )
 
 
-def _number_name(decimal: str, thousands: str, *, percent: bool, currency: str) -> str:
+def _number_name(decimal: str, thousands: str, *, percent: bool, currency: str, accounting: bool) -> str:
     parts = ["decimal comma"] if decimal == "," else []
     if thousands:
         named = {",": "comma", ".": "dot", " ": "space", "'": "apostrophe"}[thousands]
@@ -105,15 +106,17 @@ def _number_name(decimal: str, thousands: str, *, percent: bool, currency: str) 
         parts.append("percent sign")
     if currency:
         parts.append(f"currency {currency}")
+    if accounting:
+        parts.append("negative in parentheses")
     return ", ".join(parts) or "number"
 
 
-def _number_sql(decimal: str, thousands: str, *, whole: bool, percent: bool, currency: str) -> str:
+def _number_sql(decimal: str, thousands: str, *, whole: bool, percent: bool, currency: str, accounting: bool) -> str:
     x = "{x}"
     if currency:
         x = f"replace(replace({x}, {quoted_text(currency)}, ''), ' ', '')"
-        x = f"CASE WHEN starts_with({x}, '(') THEN '-' || translate({x}, '()', '') ELSE {x} END"
-        x = f"({x})"
+    if accounting:
+        x = f"(CASE WHEN starts_with({x}, '(') THEN '-' || translate({x}, '()', '') ELSE {x} END)"
     if percent:
         x = f"rtrim({x}, ' %')"
     if thousands:

@@ -18,6 +18,7 @@ _DOT_DECIMAL = re.compile(r"[+-]?\d{1,3}(,\d{3})+\.\d+%?|[+-]?\d+\.(\d{1,2}|\d{4
 _CURRENCY = re.compile(f.CURRENCY)
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
 _LONG_NUMBER = re.compile(r"[+-]?\d{19,}")
+_SEPARATORS = {",": ",", ".": ".", " ": " \u00a0\u202f", "'": "'’"}
 _FIRST_LOOK = 60
 
 
@@ -95,32 +96,46 @@ def _possible(name: str, cells: Sequence[str], rules: Conventions, options: Load
         found += [f.COMPACT, f.EPOCH, f.EPOCH_MS]
     found += [f.INTEGER] if not options.types.get(name) else [f.number(whole=True, zeros=True)]
     found += _numbers(cells, rules, options, zeros=name in options.types)
-    dates = [d for d in f.NUMERIC_DATES if d.day_first is _day_first(d, rules)]
+    dates = [d for d in f.NUMERIC_DATES if d.day_first is _day_first(d, cells, rules)]
     if options.day_first is None:
         dates += [d for d in f.NUMERIC_DATES if d not in dates]
     return [*found, f.ISO_DATE, f.ISO_TIMESTAMP, f.MONTH, *dates, *f.WORDED_DATES]
 
 
-def _day_first(date: Format, rules: Conventions) -> bool:
+def _day_first(date: Format, cells: Sequence[str], rules: Conventions) -> bool:
     if rules.day_first is not None:
         return rules.day_first
-    return r"\." in date.pattern
+    return r"\." in date.pattern or _closer_day_first(cells)
+
+
+def _closer_day_first(cells: Sequence[str]) -> bool:
+    """Whether dates that could be either lie closer together when the day comes first."""
+    parts = [
+        [int(p) for p in m.groups()] for c in cells if (m := re.match(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{2,4})", c))
+    ]
+    day = [372 * y + 31 * b + a for a, b, y in parts]
+    month = [372 * y + 31 * a + b for a, b, y in parts]
+    return bool(parts) and max(day) - min(day) < max(month) - min(month)
 
 
 def _numbers(cells: Sequence[str], rules: Conventions, options: LoadOptions, *, zeros: bool) -> list[Format]:
     percent = any(c.endswith("%") for c in cells)
     symbols = {m[0] for c in cells if (m := _CURRENCY.search(c))}
     currency = symbols.pop() if len(symbols) == 1 else ""
-    dot = [(".", ""), (".", ","), (".", " "), (".", "'")]
-    comma = [(",", ""), (",", "."), (",", " "), (",", "'")]
+    accounting = any(c.startswith("(") and c.endswith(")") for c in cells)
+    used = {t for t, written in _SEPARATORS.items() if any(w in c for c in cells for w in written)}
+    dot = [(".", t) for t in ("", ",", " ", "'") if not t or t in used]
     # where the file writes 1.234,5 a cell 1.234 has a thousands separator, so that reading is tried first
-    ordered = [*reversed(comma[:2]), *comma[2:], *dot] if rules.decimal == "," else [*dot, *comma]
+    comma = [(",", t) for t in (".", "", " ", "'") if not t or t in used]
+    ordered = [*comma, *dot] if rules.decimal == "," else [*dot, *comma]
     if options.decimal:
         ordered = [p for p in ordered if p[0] == options.decimal]
     if options.thousands is not None:
         ordered = [p for p in ordered if p[1] in ("", options.thousands)]
     return [
-        f.number(d, t, whole=whole, percent=percent, currency="" if percent else currency, zeros=zeros)
+        f.number(
+            d, t, whole=whole, percent=percent, currency="" if percent else currency, accounting=accounting, zeros=zeros
+        )
         for d, t in ordered
         for whole in (True, False)
     ]

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import InputError
-from core.load.rows import Record, is_blank
+from core.load.rows import Record
 
 _VALUE = re.compile(r"[+-]?[$€£]?[\d.,'\u00a0 ]*\d[\d.,]*%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2}.*")
 _YEAR = re.compile(r"(19|20)\d{2}")
-_PADDED = 0.05  # from this share of short rows on, leaving out trailing cells is the file's habit
+_PADDED = 0.1  # from this share of short rows on (two at least), leaving out trailing cells is the file's habit
 MAX_COLUMNS = 2_000
 
 
@@ -39,7 +39,7 @@ def detected(sample: Sequence[Record], name: str, header_row: int | None = None,
 
     ``whole`` says the sample is the complete file. Raises: InputError when there is no table in it.
     """
-    filled = [(line, cells) for line, cells, why in sample if why is None and not is_blank(cells)]
+    filled = [(line, cells) for line, cells, why in sample if why is None and any(c.strip() for c in cells)]
     if not filled:
         raise InputError(f"{name}: no rows were found; expected a header and at least one row.")
     start = _start(filled, header_row, name)
@@ -51,21 +51,26 @@ def detected(sample: Sequence[Record], name: str, header_row: int | None = None,
         body = filled[start:]
         width = _width([c for _, c in body])
     first = [c.strip() for c in cells] if headed else [""] * width
-    originals, notes = _fitted(first, width, [c for _, c in body])
+    originals, notes = _fitted(first, width, [c for _, c in body]) if headed else (first, ())
     names, renamed = unique_names(originals, headed=headed)
     if len(names) > MAX_COLUMNS:
         raise InputError(f"{name}: {len(names):,} columns were found; at most {MAX_COLUMNS:,} are loaded.")
     if not body and whole:
         raise InputError(f"{name}: there is a header (line {line}) but no row below it.")
     widths = [len(c) for _, c in body]
-    short = sum(w < len(names) for w in widths)
-    pad = short > _PADDED * len(widths) and len(names) > 1 and any(w == len(names) for w in widths)
+    short = sum(shortest(len(names)) <= w < len(names) for w in widths)
+    pad = short >= max(2, _PADDED * len(widths)) and any(w == len(names) for w in widths)
     notes += _start_notes(filled, start, line, headed=headed, stated=header_row is not None) + renamed
     if pad:
         notes += ("Rows often leave out trailing cells in this file: missing trailing cells are empty.",)
     skip = _last_line(sample, line) if headed else line - 1
     ragged = any(w != len(names) for w in widths) or any(why for _, _, why in sample)
     return Layout(line if headed else None, skip, names, tuple(originals), pad, ragged, notes)
+
+
+def shortest(width: int) -> int:
+    """Cells a row must have to count as one that only lacks trailing cells; a lone cell is a remark or a total."""
+    return min(2, width - 1)
 
 
 def _last_line(sample: Sequence[Record], line: int) -> int:
@@ -115,8 +120,11 @@ def _mostly_values(cells: Sequence[str]) -> bool:
 
 def _fitted(first: list[str], width: int, rows: Sequence[Sequence[str]]) -> tuple[list[str], tuple[str, ...]]:
     """Header cells made as many as the rows have."""
-    while len(first) > width and not first[-1]:
-        first = first[:-1]
+    named = len(first)
+    while named > 1 and not first[named - 1] and not any(r[named - 1].strip() for r in rows if len(r) >= named):
+        named -= 1
+    if rows and named < len(first) and named < width:
+        return first[:named], (f"The empty columns after '{first[named - 1]}' are left out.",)
     if len(first) >= width:
         return first, ()
     extra = [c for row in rows for c in row[len(first) :] if len(row) == width]

@@ -18,7 +18,7 @@ from core.load.file import content_key, described, table_name
 from core.load.formats import TEXT, Format
 from core.load.options import LoadOptions
 from core.load.report import Loaded, LoadReport
-from core.load.rows import file_records, is_blank, records
+from core.load.rows import Record, file_records, is_blank, records
 from core.load.spool import MAX_BYTES, spooled
 from core.load.text import readable
 from core.load.timeline import regularity
@@ -69,18 +69,19 @@ def load_strict(
         with text.path.open(encoding="utf-8", newline="") as stream:
             head = [line for line, _ in zip(stream, range(dialects.SAMPLE_LINES), strict=False)]
         dialect = dialects.detected(head, LoadOptions())
-        shape = layout.detected(list(records(head, dialect)), name, _header(head), whole=text.newlines < len(head))
-        _require_columns(shape.names, columns, name)
-        lines, rows = _rows(file_records(text.path, dialect, shape.skip), shape.width, name)
-        values = _values(lines, rows, shape.names, columns, name)
+        header, originals = _header(records(head, dialect), name)
+        names, renamed = layout.unique_names(originals)
+        _require_columns(names, columns, name)
+        lines, rows = _rows(file_records(text.path, dialect), header, len(names), name)
+        values = _values(lines, rows, names, columns, name)
         _require_unique(lines, values[time], time, name)
         key = content_key(spool.sha256, f"strict {sorted(columns.items())} {time}")
         target = folder / f"{key}.parquet"
         _write(values, columns, time, spool.path.with_name("typed.parquet"), target)
-    kinds = {n: columns.get(n, ColumnType.TEXT) for n in shape.names}
+    kinds = {n: columns.get(n, ColumnType.TEXT) for n in names}
     typed = tuple(
         TypedColumn(n, o, TEXT if kinds[n] is ColumnType.TEXT else Format(kinds[n], "", "", "", ""))
-        for n, o in zip(shape.names, shape.originals, strict=True)
+        for n, o in zip(names, originals, strict=True)
     )
     frequency, note = _regularity(values[time])
     uri = str(source) if isinstance(source, Path) else f"upload:{name}"
@@ -88,7 +89,7 @@ def load_strict(
     report = LoadReport(
         encoding=text.encoding,
         delimiter=dialect.delimiter,
-        header_row=shape.header_row,
+        header_row=header,
         columns=described(target, typed),
         time_column=time,
         frequency=frequency,
@@ -96,15 +97,18 @@ def load_strict(
         rows_in=len(rows),
         rows_loaded=len(rows),
         rows_rejected=0,
-        guesses=(*text.notes, *shape.notes),
+        guesses=(*text.notes, *renamed),
     )
-    stored = tuple(Column(n, kinds[n]) for n in shape.names)
+    stored = tuple(Column(n, kinds[n]) for n in names)
     return Loaded(Table(provenance.table, stored, target, provenance), report)
 
 
-def _header(lines: Sequence[str]) -> int:
-    """The first line that is not blank: a playbook table has no preamble."""
-    return next((i for i, line in enumerate(lines, start=1) if line.strip()), 1)
+def _header(found: Iterable[Record], name: str) -> tuple[int, list[str]]:
+    """The first row that is not blank: a playbook table has no preamble."""
+    for line, cells, broken in found:
+        if broken is None and not is_blank(cells):
+            return line, [c.strip() for c in cells]
+    raise InputError(f"{name}: no header was found; expected the column names in the first row.")
 
 
 def _require_columns(found: Sequence[str], wanted: Iterable[str], name: str) -> None:
@@ -118,12 +122,10 @@ def _require_columns(found: Sequence[str], wanted: Iterable[str], name: str) -> 
         )
 
 
-def _rows(
-    found: Iterable[tuple[int, list[str], str | None]], width: int, name: str
-) -> tuple[list[int], list[list[str]]]:
+def _rows(found: Iterable[Record], header: int, width: int, name: str) -> tuple[list[int], list[list[str]]]:
     lines, rows, flaws = [], [], []
     for line, cells, broken in found:
-        if broken is None and is_blank(cells):
+        if line <= header or (broken is None and is_blank(cells)):
             continue
         while len(cells) > width and not cells[-1].strip():
             cells.pop()
@@ -241,5 +243,6 @@ def _write(
 def _regularity(times: Sequence[_Cell]) -> tuple[str | None, str]:
     import numpy as np
 
-    moments = np.array([np.datetime64(t.replace(tzinfo=None) if isinstance(t, datetime) else t, "s") for t in times])
+    days = [t for t in times if isinstance(t, date)]  # a timestamp is a date too
+    moments = np.array([t.replace(tzinfo=None) if isinstance(t, datetime) else t for t in days], "datetime64[s]")
     return regularity(np.unique(moments).astype(np.int64))

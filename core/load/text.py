@@ -137,7 +137,11 @@ def _legacy(path: Path) -> str:
 
     likely = [e for e in ("cp1252", "cp1250", "cp1251", "shift_jis", "gb18030", "euc_kr", "big5") if _decodes(lines, e)]
     best = from_bytes(lines, cp_isolation=likely, threshold=0.3).best() if likely else None
-    return best.encoding if best else "cp1252" if _decodes(lines, "cp1252") else "latin-1"
+    western = _decodes(lines, "cp1252")
+    # western code pages differ in few letters: where they read the same, the usual name is given
+    if best is None or (western and lines.decode(best.encoding) == lines.decode("cp1252")):
+        return "cp1252" if western else "latin-1"
+    return best.encoding
 
 
 def _decodes(sample: bytes, encoding: str) -> bool:

@@ -17,7 +17,7 @@ from core.engine.duck import quoted_name, quoted_text
 from core.load import formats as f
 from core.load.formats import Format
 from core.load.inference import TOLERANCE, Candidates
-from core.load.layout import Layout
+from core.load.layout import Layout, shortest
 from core.load.rejects import RejectList
 from core.load.rows import Dialect, Record, is_blank
 from core.load.text import Text
@@ -119,15 +119,19 @@ def _misfit(cells: list[str], layout: Layout) -> str:
     width, found = layout.width, len(cells)
     if found > width:
         if any(c.strip() for c in cells[width:]):
-            return f"{found} cells where {width} were expected"
+            return _width_reason(found, width)
         del cells[width:]
     elif found < width:
-        if not layout.pad:
-            return f"{found} cells where {width} were expected"
+        if not layout.pad or found < shortest(width):
+            return _width_reason(found, width)
         cells.extend([""] * (width - found))
     if all(c in f.NULLS for c in cells):
         return "the row holds no value"
     return ""
+
+
+def _width_reason(found: int, width: int) -> str:
+    return f"{found} cell{'s' if found != 1 else ''} where {width} were expected"
 
 
 def _batch(schema: pa.Schema, lines: list[int], rows: list[list[str]]) -> pa.RecordBatch:
