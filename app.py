@@ -5,7 +5,6 @@ Start it with ``make run`` or, in this folder, ``streamlit run app.py``.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,21 +15,13 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 
 from core.access import Principal
+from core.bootstrap import background, workbench
 from core.errors import WorkbenchError
 from server.assets import CompressedAssets
 from server.errors import answer
 from server.routes import routes
 from server.security import LoopbackOnly, SecurityHeaders, refuse_open_door
 from ui import auth
-
-if importlib.util.find_spec("core.bootstrap"):
-    from core.bootstrap import workbench
-else:
-    from types import SimpleNamespace
-
-    def workbench():
-        return SimpleNamespace(ready=lambda: None, start=lambda: None, stop=lambda: None)
-
 
 ROOT = Path(__file__).parent
 LOGIN = auth.login_configured()
@@ -43,19 +34,19 @@ def identify(_request: Request) -> Principal | None:
 
 def ping() -> None:
     """Returns when the state store answers. Raises: StoreError."""
-    workbench().ready()
+    workbench().store.ping()
 
 
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Refuses an open door, then runs the workbench's background work as long as the server runs."""
     refuse_open_door(st.get_option("server.address"), login=LOGIN)
-    bench = await anyio.to_thread.run_sync(workbench)
-    await anyio.to_thread.run_sync(bench.start)
+    beside = await anyio.to_thread.run_sync(background)
+    await anyio.to_thread.run_sync(beside.start)
     try:
         yield
     finally:
-        await anyio.to_thread.run_sync(bench.stop)
+        await anyio.to_thread.run_sync(beside.stop)
 
 
 ROUTES = routes(ping, identify)

@@ -16,6 +16,7 @@ from core.engine.sql import SqlEngine
 from core.playbook import read_playbooks
 from core.ports import Clock
 from core.redaction import RedactingFilter, Redactor
+from core.service.background import Background
 from core.service.workbench import Workbench
 from core.settings import Settings, read_settings
 from core.store.books import Store
@@ -27,6 +28,12 @@ ROOT = Path(__file__).parent.parent
 def workbench() -> Workbench:
     """The process's one workbench, from the environment."""
     return build(read_settings())
+
+
+@cache
+def background() -> Background:
+    """The process's one set of background threads, not yet started."""
+    return Background(workbench())
 
 
 def build(settings: Settings, clock: Clock | None = None) -> Workbench:

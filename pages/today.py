@@ -60,4 +60,4 @@ with body:
     editor.what_if(name, book, edits)
     cards.fine_print(trace, run, artifact_name(data.bench(), name))
 drawer.finding(trace, name, edits)
-sending.dialog(name)
+sending.dialog()

@@ -74,7 +74,7 @@ def _parts(explanation: Explanation) -> str:
 def metrics(trace: Trace) -> None:
     """One card a metric: value, delta against its baseline, the baseline, and the last periods; concerned first."""
     ranked = sorted(trace.deltas, key=lambda d: _rank(d, trace.findings))
-    with st.grid(columns="auto", min_column_width=210, gap="small"):
+    with st.grid(columns="auto", min_column_width=180, gap="small"):
         for delta in ranked:
             metric(delta, finding_of(delta, trace.findings), delta.metric.name in trace.checks.blocked_metrics)
 
@@ -108,22 +108,24 @@ def metric(delta: Delta, finding: Finding | None, blocked: bool = False) -> None
     )
 
 
-def findings(trace: Trace, open_one: str = "finding") -> None:
+def findings(trace: Trace) -> None:
     """Ranked findings; each opens as a drawer that has its own link."""
     if not trace.findings:
-        st.info(
-            f"Nothing fired. {len(trace.quiet)} metrics were judged and stayed inside their limits.",
-            icon=":material/check_circle:",
-        )
-    for f in trace.findings:
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.badge(f.severity.name.lower(), color=words.SEVERITY[f.severity])
-            st.markdown(f"**{safe(f.label)}** · {safe(f.system)}  \n{safe(f.summary)}")
-            if f.suppressed_by:
-                st.badge("data problem", color="orange", help=f.suppressed_by)
-            st.button("Open", key=f"open_{f.id}", on_click=_open, args=(open_one, f.id), type="tertiary")
+        told = f"Nothing fired. {len(trace.quiet)} metrics were judged and stayed inside their limits."
+        st.info(told, icon=":material/check_circle:")
+        return
+    with st.container(border=True, gap="xsmall"):
+        for f in trace.findings:
+            mark, text, action = st.columns([2, 9, 2], vertical_alignment="center", wrap=False)
+            with mark:
+                st.badge(f.severity.name.lower(), color=words.SEVERITY[f.severity])
+            with text:
+                st.markdown(f"**{safe(f.label)}** · {safe(f.system)}  \n{safe(f.summary)}")
+                if f.suppressed_by:
+                    st.badge("data problem", color="orange", help=f.suppressed_by)
+            action.button("Open", key=f"open_{f.id}", on_click=_open, args=("finding", f.id), type="tertiary")
     if trace.quiet:
-        st.caption("Quiet: " + ", ".join(trace.quiet))
+        st.caption("Quiet: " + ", ".join(trace.panel.metrics[m].label for m in trace.quiet))
 
 
 def _open(param: str, value: str) -> None:

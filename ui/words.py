@@ -63,18 +63,18 @@ def palette() -> charts.Palette:
 
 
 def figure(value: float | None, kind: MetricKind = MetricKind.SUM, unit: str = "") -> str:
-    """A value as people read it: ``105,300``, ``3.88 %`` for a rate in [0, 1], ``86 min``."""
+    """A value as people read it: ``105,300``, ``3.88%`` for a rate in [0, 1], ``86 min``."""
     if value is None:
         return "n/a"
     if kind is MetricKind.RATIO and abs(value) <= 1:
-        return f"{value * 100:.2f} %"
+        return f"{value * 100:.2f}%"
     text = f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.4g}"
     return (f"{text} {unit}" if unit else text).replace("-", MINUS)
 
 
 def percent(value: float | None, *, none: str = "n/a (baseline 0)") -> str:
     """A signed percentage with two decimals."""
-    return none if value is None else f"{value:+.2f} %".replace("-", MINUS)
+    return none if value is None else f"{value:+.2f}%".replace("-", MINUS)
 
 
 def moment(at: datetime | None, zone: str = "UTC") -> str:

@@ -235,7 +235,7 @@ def headline_of(trace: Trace, playbook: Playbook) -> str:
     day = stamp(trace.as_of, playbook.freq)
     if bad:
         systems = len({f.system for f in bad})
-        top = ", ".join(f"{f.label} {f.change_pct:+.1f} %" if f.change_pct is not None else f.label for f in bad[:3])
+        top = ", ".join(f"{f.label} {f.change_pct:+.2f}%" if f.change_pct is not None else f.label for f in bad[:3])
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         place = f" across {systems} systems" if systems > 1 else ""
         return f"{len(bad)} {'metric' if len(bad) == 1 else 'metrics'} moved the wrong way{place}: {top}{more}"
