@@ -4,3 +4,4 @@ Importing the package registers its evidence providers.
 """
 
 from core.explain import moves as moves
+from core.explain import slices as slices

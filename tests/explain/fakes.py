@@ -83,5 +83,3 @@ def context(model: LanguageModel | None, ledger: MemoryLedger | None = None, **s
         ledger=ledger or MemoryLedger(),
         model=model,
     )
-
-
