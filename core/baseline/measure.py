@@ -13,7 +13,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, model_validator
 from sqlalchemy import Select
 
-from core.baseline.query import UNITS, aggregate_query
+from core.baseline.query import aggregate_query
+from core.engine.buckets import FREQUENCIES
 from core.errors import ConfigError, InputError
 from core.model import ColumnType, Dataset, Direction, Floats, Metric, MetricKind, Panel, Table
 from core.ports import Engine
@@ -91,8 +92,9 @@ def measure(
     Abstains: of more than ``max_series`` series, the slices with the fewest rows are left out, with a note.
     Raises: ConfigError for an unknown frequency; InputError naming a missing table or column.
     """
-    if freq not in UNITS:
-        raise ConfigError(f"Unknown frequency '{freq}'.", hint=f"Known: {', '.join(UNITS)}.", field="freq")
+    freq = "W-MON" if freq == "W" else freq
+    if freq not in FREQUENCIES:
+        raise ConfigError(f"Unknown frequency '{freq}'.", hint=f"Known: {', '.join(FREQUENCIES)}.", field="freq")
     parts: dict[str, pd.DataFrame] = {}
     for name in dict.fromkeys(s.table for s in specs):
         own = [s for s in specs if s.table == name]
@@ -146,13 +148,13 @@ def _axis(
         return index, {n: _dates(p.difference(index), freq) for n, p in periods.items()}
     index = reduce(lambda a, b: a.union(b), periods.values()).sort_values()
     if len(index):
-        index = pd.date_range(index[0], index[-1], freq=UNITS[freq][1], unit="us")
+        index = pd.date_range(index[0], index[-1], freq=freq, unit="us")
     return index, {n: () for n in periods}
 
 
 def _dates(index: pd.DatetimeIndex, freq: str) -> tuple[date, ...]:
     moments = [t.to_pydatetime() for t in index]
-    return tuple(moments if UNITS[freq][0] in ("minute", "hour") else [m.date() for m in moments])
+    return tuple(moments if freq == "h" else [m.date() for m in moments])
 
 
 def _slices(

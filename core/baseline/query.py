@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -15,24 +15,21 @@ from sqlalchemy import (
     case,
     cast,
     func,
-    literal_column,
     select,
 )
 
+from core.engine.buckets import time_bucket
 from core.model import ColumnType, Table
 
 if TYPE_CHECKING:
     from core.baseline.measure import MetricSpec
 
-UNITS = {  # our frequency -> unit of one period, pandas alias of the regular grid
-    "min": ("minute", "min"),
-    "h": ("hour", "h"),
-    "D": ("day", "D"),
-    "W": ("week", "W-MON"),
-    "MS": ("month", "MS"),
+AGGREGATES: dict[str, Callable[[ColumnElement[Any]], ColumnElement[Any]]] = {
+    "sum": func.sum,
+    "mean": func.avg,
+    "min": func.min,
+    "max": func.max,
 }
-
-AGGREGATES = {"sum": func.sum, "mean": func.avg, "min": func.min, "max": func.max}
 
 
 def aggregate_query(
@@ -46,7 +43,7 @@ def aggregate_query(
 ) -> Select[tuple[object, ...]]:
     """One row per period and slice: ``period``, ``k0..`` (dimensions), ``rows``, ``m0..`` in the order of ``specs``."""
     stamp = relation.c[time]
-    period = _bucket(stamp, table, time, freq, timezone)
+    period = time_bucket(stamp, freq, timezone)
     keys = [relation.c[d].label(f"k{i}") for i, d in enumerate(dimensions)]
     columns = sorted({c for s in specs for c in s.columns})
     held = [relation.c[c].label(f"v{i}") for i, c in enumerate(columns)]
@@ -59,15 +56,6 @@ def aggregate_query(
     groups = [rows.c["period"], *(rows.c[f"k{i}"] for i in range(len(dimensions)))]
     values = [_value(s, rows, table, columns).label(f"m{i}") for i, s in enumerate(specs)]
     return select(*groups, func.count().label("rows"), *values).group_by(*groups)
-
-
-def _bucket(stamp: ColumnElement[object], table: Table, time: str, freq: str, timezone: str) -> ColumnElement[object]:
-    """Start of the period a row falls into; days and longer are local to ``timezone``."""
-    unit = UNITS[freq][0]
-    held = table.column(time)
-    if timezone != "UTC" and unit not in ("minute", "hour") and held is not None and held.type is ColumnType.TIMESTAMP:
-        stamp = func.timezone(timezone, func.timezone("UTC", stamp))
-    return func.date_trunc(literal_column(f"'{unit}'"), stamp)
 
 
 def _value(spec: MetricSpec, rows: Subquery, table: Table, columns: Sequence[str]) -> ColumnElement[Any]:

@@ -1,56 +1,26 @@
-"""A small engine over DuckDB, enough to measure tables held as Parquet files."""
+"""Tables held as Parquet files, measured by the embedded engine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 import pytest
-from sqlalchemy import FromClause, Select, create_engine, text
 
+from core.engine.sql import SqlEngine
 from core.model import Column, ColumnType, Dataset, Provenance, Table
 
 KINDS = {"i": ColumnType.INTEGER, "f": ColumnType.NUMBER, "b": ColumnType.BOOLEAN, "M": ColumnType.TIMESTAMP}
 
 
-class DuckEngine:
-    """One in-memory DuckDB; a relation is the Parquet file of its table."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._db = create_engine("duckdb:///:memory:")
-
-    def folder(self) -> Path:
-        return self._folder
-
-    def relation(self, table: Table) -> FromClause:
-        names = ", ".join(f'"{c.name}"' for c in table.columns)
-        from sqlalchemy import column
-
-        query = text(f"SELECT {names} FROM read_parquet('{table.path}')")
-        return query.columns(*(column(c.name) for c in table.columns)).subquery(table.name)
-
-    def fetch(self, statement: Select[tuple[object, ...]]) -> pa.Table:
-        with self._db.connect() as connection:
-            result = connection.execute(statement)
-            return pa.Table.from_pandas(pd.DataFrame(result.fetchall(), columns=list(result.keys())))
-
-    def close(self) -> None:
-        self._db.dispose()
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> SqlEngine:
+    return SqlEngine(tmp_path_factory.mktemp("tables"), memory="500MB", threads=1)
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckEngine]:
-    duck = DuckEngine(tmp_path_factory.mktemp("tables"))
-    yield duck
-    duck.close()
-
-
-@pytest.fixture(scope="module")
-def dataset(engine: DuckEngine) -> Callable[..., Dataset]:
+def dataset(engine: SqlEngine) -> Callable[..., Dataset]:
     """Builds a Dataset from frames given by table name."""
     number = iter(range(10_000))
 

@@ -71,7 +71,7 @@ def tables(shift: int = 0, shuffle: int | None = None) -> dict[str, pd.DataFrame
         frame = pd.DataFrame([[float(v) for v in r[k].split()] for r in rows], columns=columns)
         if table == "revenue":
             frame["net"] = frame["gross"] - frame["refunds"]
-        frame.insert(0, "date", pd.to_datetime([r[0] for r in rows]) + pd.Timedelta(days=shift))
+        frame.insert(0, "date", pd.to_datetime([r[0] for r in rows], utc=True) + pd.Timedelta(days=shift))
         out[table] = frame if shuffle is None else frame.sample(frac=1, random_state=shuffle + k)
     return out
 

@@ -1,0 +1,81 @@
+"""How well the product judges labelled cases: ``python -m bench.judgement detection --root DIR --out PRED.csv``.
+
+``DIR/detection/dev/*.parquet`` holds the labelled series. The predictions go to ``--out``; the figures come from
+``DIR/detection/eval.py`` and are printed as a Markdown table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from core.scoring import score_frame
+
+HEAD = (
+    "set",
+    "series",
+    "events",
+    "F1",
+    "precision",
+    "recall",
+    "VUS-PR",
+    "false alarms a series-year",
+    "delay",
+    "CPU s",
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one part of the measurement and prints its table."""
+    parser = argparse.ArgumentParser(prog="bench.judgement", description=__doc__)
+    parts = parser.add_subparsers(dest="part", required=True)
+    detection = parts.add_parser("detection", help="anomaly detection over labelled series")
+    detection.add_argument("--root", type=Path, required=True, help="folder that holds detection/")
+    detection.add_argument("--out", type=Path, required=True, help="CSV to write the scores to")
+    detection.add_argument("--set", action="append", dest="sets", help="only this set, e.g. synth_daily")
+    detection.add_argument("--detector", default="combined")
+    detection.add_argument("--country", default=None)
+    args = parser.parse_args(argv)
+    return judge_detection(args)
+
+
+def judge_detection(args: argparse.Namespace) -> int:
+    """Scores every set with the product's own code and measures each."""
+    folder: Path = args.root / "detection"
+    predictions = []
+    print("|" + "|".join(HEAD) + "|\n" + "|---" * len(HEAD) + "|")
+    for data in sorted((folder / "dev").glob("*.parquet")):
+        if args.sets and data.stem not in args.sets:
+            continue
+        start = time.process_time()
+        scores = score_frame(pd.read_parquet(data), args.detector, args.country)
+        cpu = time.process_time() - start
+        predictions.append(scores)
+        scores.to_csv(args.out, index=False)
+        print("|" + "|".join(_row(data.stem, _measured(folder / "eval.py", data, args.out), cpu)) + "|", flush=True)
+    pd.concat(predictions).to_csv(args.out, index=False)
+    return 0
+
+
+def _measured(judge: Path, data: Path, scores: Path) -> dict[str, float]:
+    """What the independent scorer says of one set."""
+    command = [sys.executable, str(judge), "--data", str(data), "--scores", str(scores)]
+    found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return found
+
+
+def _row(name: str, r: dict[str, float], cpu: float) -> list[str]:
+    figures = [r["event_f1"], r["precision"], r["recall"], r["vus_pr"], r["fa_per_series_year"]]
+    return [
+        name, str(r["series"]), str(r["events"]), *(f"{x:.3f}" for x in figures), str(r["delay_median"]), f"{cpu:.1f}",
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
