@@ -14,6 +14,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TELLTALE_HOME", str(tmp_path_factory.mktemp("home")))
         import app
+        from core.bootstrap import background, workbench
 
+        background.cache_clear()
+        workbench.cache_clear()
         with TestClient(app.app, base_url="http://127.0.0.1:8501", client=("127.0.0.1", 50000)) as running:
             yield running

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.bootstrap import workbench
+
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("TELLTALE_HOME", str(tmp_path))
+    workbench.cache_clear()
     return AppTest.from_file(str(ROOT / "ui" / "shell.py"), default_timeout=30)
 
 
