@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from core.model import Baseline, Bools, Panel
+from core.model import Baseline, Bools, Floats, Metric, MetricKind, Panel
 
 if TYPE_CHECKING:
     import altair as alt
@@ -49,7 +49,11 @@ def series_frame(
 
     Shape: at most ``last`` rows, so the browser never gets a million.
     """
-    cut = slice(-last, None)
+    return span_frame(panel, i, baseline, alarms, slice(-last, None))
+
+
+def span_frame(panel: Panel, i: int, baseline: Baseline, alarms: Bools | None, cut: slice) -> pd.DataFrame:
+    """The points of one series inside ``cut`` as rows: ts, value, expected, lower, upper, alarm."""
     frame = pd.DataFrame(
         {
             "ts": panel.index[cut],
@@ -72,6 +76,7 @@ def series_chart(
     marks: Sequence[Mark] = (),
     brush: bool = True,
     height: int = 320,
+    value_format: str = "~s",
 ) -> alt.LayerChart:
     """Value against its baseline band, alarms as points, marks as dashed rules.
 
@@ -80,7 +85,7 @@ def series_chart(
     import altair as alt
 
     x = alt.X("ts:T", title=None, axis=alt.Axis(labelOverlap=True, grid=False, format=time_format(frame)))
-    value_axis = alt.Axis(title=unit or None, format="~s", grid=True)
+    value_axis = alt.Axis(title=unit or None, format=value_format, grid=True)
     scale = alt.Scale(zero=False, nice=True)
     base = alt.Chart(frame)
     band = base.mark_area(opacity=0.16, color=palette.line, interpolate="monotone").encode(
@@ -114,12 +119,30 @@ def series_chart(
 def _rules(marks: Sequence[Mark], palette: Palette) -> alt.Chart:
     import altair as alt
 
-    frame = pd.DataFrame([{"ts": m.at, "label": m.label} for m in marks])
+    colors = {"check": palette.bad, "holiday": palette.muted, "judged": palette.line}
+    kinds = list(dict.fromkeys(m.kind for m in marks))
+    frame = pd.DataFrame([{"ts": m.at, "label": m.label, "kind": m.kind} for m in marks])
     return (
         alt.Chart(frame)
-        .mark_rule(strokeDash=[4, 4], color=palette.mark, strokeWidth=1.2)
-        .encode(x="ts:T", tooltip=[alt.Tooltip("ts:T", format="%d %b %Y"), alt.Tooltip("label:N", title="Change")])
+        .mark_rule(strokeDash=[4, 4], strokeWidth=1.4)
+        .encode(
+            x="ts:T",
+            color=alt.Color(
+                "kind:N",
+                scale=alt.Scale(domain=kinds, range=[colors.get(k, palette.mark) for k in kinds]),
+                legend=alt.Legend(title=None, orient="bottom", symbolType="stroke"),
+            ),
+            tooltip=[alt.Tooltip("ts:T", format="%d %b %Y", title="Time"), alt.Tooltip("label:N", title="Mark")],
+        )
     )
+
+
+def value_format(metric: Metric, values: Floats) -> str:
+    """An axis format that suits the metric: percent for rates, no milli for small numbers."""
+    size = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 0.0
+    if metric.kind is MetricKind.RATIO and size <= 1:
+        return ".1~%"
+    return "~s" if size >= 1000 else "~g"
 
 
 def bars(frame: pd.DataFrame, *, label: str, value: str, title: str, palette: Palette) -> alt.LayerChart:

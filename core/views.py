@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
-from core.model import Delta, Finding, Json, JsonObject, Panel, Run
+from core.charts import Mark
+from core.model import Baseline, Bools, Delta, Direction, Finding, Json, JsonObject, Metric, Panel, Run
 
 
 def delta_frame(deltas: Sequence[Delta]) -> pd.DataFrame:
@@ -125,3 +127,71 @@ def _values(report: JsonObject) -> dict[str, Json]:
         for metric, figures in metrics.items()
         if isinstance(figures, Mapping)
     }
+
+
+def activity(metrics: Mapping[str, Metric]) -> frozenset[str]:
+    """Systems whose metrics say what was done, such as deploys: one has no good direction while others have one."""
+    if all(m.good is Direction.NONE for m in metrics.values()):
+        return frozenset()
+    return frozenset(m.system for m in metrics.values() if m.good is Direction.NONE)
+
+
+def activity_marks(panel: Panel, baseline: Baseline, alarm: Bools) -> tuple[Mark, ...]:
+    """Periods with unusually much activity (above its band), or in which a metric of such a system alarmed.
+
+    Shape: ``alarm`` is ``[n_series, n_points]``.
+    """
+    systems = activity(panel.metrics)
+    found: dict[int, list[str]] = {}
+    for i in range(panel.shape[0]):
+        metric = panel.metric(i)
+        if metric.system not in systems:
+            continue
+        high = panel.values[i] > baseline.upper[i] if metric.good is Direction.NONE else alarm[i]
+        for t in np.flatnonzero(high):
+            usual = f" (usually {baseline.expected[i, t]:,.3g})" if np.isfinite(baseline.expected[i, t]) else ""
+            found.setdefault(int(t), []).append(f"{metric.label} {panel.values[i, t]:,.4g}{usual}")
+    kind = ", ".join(sorted(systems))
+    return tuple(Mark(panel.index[t].to_pydatetime(), "; ".join(said), kind) for t, said in sorted(found.items()))
+
+
+def check_marks(results: Json, times: Mapping[str, str]) -> tuple[Mark, ...]:
+    """Periods named by failing rows of kept check results; ``times`` gives the time column of each table."""
+    marks: dict[datetime, str] = {}
+    for row in results if isinstance(results, Sequence) and not isinstance(results, str) else ():
+        if not isinstance(row, Mapping) or row.get("status") == "passed":
+            continue
+        sample = row.get("sample")
+        for cell in sample if isinstance(sample, Sequence) and not isinstance(sample, str) else ():
+            at = cell.get(times.get(str(row.get("table")), "")) if isinstance(cell, Mapping) else None
+            moment = pd.to_datetime(str(at), errors="coerce", utc=True) if at else pd.NaT
+            if not pd.isna(moment):
+                marks.setdefault(moment.to_pydatetime(), str(row.get("message") or row.get("check")))
+    return tuple(Mark(at, said, "check") for at, said in sorted(marks.items()))
+
+
+def holiday_marks(index: pd.DatetimeIndex, country: str | None) -> tuple[Mark, ...]:
+    """Public holidays of ``country`` inside the time axis; none when it is empty or unknown."""
+    if not country or not len(index):
+        return ()
+    import holidays
+
+    years = range(index[0].year, index[-1].year + 1)
+    try:
+        days = holidays.country_holidays(country.upper(), years=years, language="en_US")
+    except NotImplementedError:
+        return ()
+    first, last = index[0].normalize(), index[-1]
+    moments = ((pd.Timestamp(d, tz="UTC"), name) for d, name in sorted(days.items()))
+    return tuple(Mark(at.to_pydatetime(), name, "holiday") for at, name in moments if first <= at <= last)
+
+
+def moves(panels: Mapping[str, Panel], start: pd.Timestamp, end: pd.Timestamp, top: int = 12) -> pd.DataFrame:
+    """The strongest movers of several panels together, by the dimension each is split by (empty: in total).
+
+    Shape: as ``movers``, with ``dimension``.
+    """
+    found = [movers(p, start, end, top).assign(dimension=d) for d, p in panels.items()]
+    frame = pd.concat([f for f in found if len(f)] or found[:1])
+    order = np.argsort(-frame["strength"].abs().to_numpy(dtype=float), kind="stable")
+    return frame.iloc[order].head(top).reset_index(drop=True)

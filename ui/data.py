@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 from pydantic import TypeAdapter
 
-from core import pipeline
+from core import pipeline, views
 from core.audit.report import stamp
 from core.bootstrap import workbench
+from core.charts import Mark
 from core.detect.find import find, group_runs
-from core.model import Baseline, Decision, Explanation, Finding, Panel, Run, Scores, Severity, Table, Trace
-from core.playbook import DetectorUse, Playbook
+from core.model import Baseline, Bools, Decision, Explanation, Finding, Panel, Run, Scores, Severity, Table, Trace
+from core.playbook import BaselineUse, DetectorUse, Playbook
 from core.service import runs, sources
 from core.service.workbench import Workbench
 from ui import auth
@@ -101,11 +103,15 @@ def latest_run(name: str, of: Trace) -> Run | None:
     """The newest kept run over the same content and period as this trace."""
     wanted = sorted(p.sha256 for p in of.dataset.provenance)
     with bench().store.read() as books:
-        for run in books.runs.list(auth.current().tenant, playbook=name, limit=5):
-            rows = run.report.get("provenance")
-            seen = sorted(str(p["sha256"]) for p in rows if isinstance(p, Mapping)) if isinstance(rows, list) else []
-            if run.as_of == of.as_of and seen == wanted:
-                return run
+        for kept in books.runs.list(auth.current().tenant, playbook=name, limit=5):
+            if kept.as_of == of.as_of and kept.status == "completed":
+                run = books.runs.get(kept.tenant, kept.id)
+                rows = run.report["provenance"]
+                seen = (
+                    sorted(str(p["sha256"]) for p in rows if isinstance(p, Mapping)) if isinstance(rows, list) else []
+                )
+                if seen == wanted:
+                    return run
     return None
 
 
@@ -136,3 +142,48 @@ def table_frame(table: Table, last: int | None = None) -> pd.DataFrame:
     relation = bench().ctx.engine.relation(table)
     frame: pd.DataFrame = bench().ctx.engine.fetch(relation.select()).to_pandas()
     return frame if last is None else frame.tail(last)
+
+
+def fitted(name: str, edits: Edits, use: BaselineUse, dimension: str | None = None) -> tuple[Panel, Baseline]:
+    """One baseline over the whole history of a source."""
+    return _fitted(name, content_key(name, edits), use.model_dump_json(), dimension, edits)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _fitted(name: str, key: str, use: str, dimension: str | None, _edits: Edits) -> tuple[Panel, Baseline]:
+    series = _panel(name, key, dimension, _edits)
+    return series, pipeline.fit(playbook(name), BaselineUse.model_validate_json(use), series)
+
+
+def alarms(name: str, edits: Edits, uses: Sequence[DetectorUse], dimension: str | None = None) -> Bools:
+    """Where any of the detectors fired, for every series and period."""
+    found = [scored(name, edits, use, dimension)[2].alarm for use in uses]
+    return np.asarray(np.logical_or.reduce(found))
+
+
+def marks(name: str, edits: Edits) -> tuple[Mark, ...]:
+    """What else happened: unusual activity, failing rows of the latest kept check run, public holidays."""
+    book = playbook(name)
+    with bench().store.read() as books:
+        kept = books.check_runs.list(auth.current().tenant, source=name, limit=1)
+    failed = views.check_marks(kept[0].results, book.time) if kept else ()
+    return failed + _marks(name, content_key(name, edits), edits)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _marks(name: str, key: str, _edits: Edits) -> tuple[Mark, ...]:
+    book, series = playbook(name), _panel(name, key, None, _edits)
+    baseline = pipeline.fit(book, book.baseline, series)
+    fired = alarms(name, _edits, book.detectors)
+    return views.activity_marks(series, baseline, fired) + views.holiday_marks(series.index, book.country)
+
+
+def moves(name: str, edits: Edits, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+    """What changed most in a time range, over all metrics and all dimension values."""
+    return _moves(name, content_key(name, edits), start, end, edits)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _moves(name: str, key: str, start: pd.Timestamp, end: pd.Timestamp, _edits: Edits) -> pd.DataFrame:
+    splits = (None, *playbook(name).dimensions)
+    return views.moves({d or "": _panel(name, key, d, _edits) for d in splits}, start, end, top=15)

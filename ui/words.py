@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -94,3 +95,42 @@ def bad_way(delta: Delta) -> bool | None:
     if delta.metric.good is Direction.NONE or not delta.vs_baseline_abs:
         return None
     return (delta.vs_baseline_abs > 0) is (delta.metric.good is Direction.DOWN)
+
+
+PERIOD = {"h": "hour", "D": "day", "W": "week", "MS": "month", "min": "minute"}
+
+
+def period_word(freq: str) -> str:
+    """The name of one period: day for ``D``, week for ``W-MON``."""
+    return PERIOD.get(freq.split("-")[0].lstrip("0123456789"), "period")
+
+
+def short_moment(at: datetime, freq: str) -> str:
+    """A period as people say it: ``13 Dec``, with the hour where there are several a day."""
+    day = f"{at.day} {at:%b}"
+    return f"{day} {at:%H:%M}" if period_word(freq) in ("hour", "minute", "period") else day
+
+
+def reference(method: str, params: Mapping[str, object], freq: str) -> str:
+    """A baseline in words: ``7-day mean``, ``same-weekday median``, ``value the day before``."""
+    one = period_word(freq)
+    if method == "trailing_mean":
+        return f"{params.get('window', 7)}-{one} mean"
+    known = {"previous": f"value the {one} before", "weekday_median": "same-weekday median"}
+    return known.get(method, f"{method.replace('_', ' ')} expectation")
+
+
+def standing(delta: Delta, against: str, freq: str, reason: str = "") -> str:
+    """Where a metric stands, in one sentence: ``Refunds is 213.7 % above its 7-day mean on 13 Dec``."""
+    name = f"{delta.metric.label[:1].upper()}{delta.metric.label[1:]}"
+    day, pct = short_moment(delta.at, freq), delta.vs_baseline_pct
+    if delta.value is None:
+        return f"{name} has no value on {day}"
+    value = figure(delta.value, delta.metric.kind, delta.metric.unit)
+    if delta.baseline is None:
+        return f"{name} is {value} on {day}, without a baseline yet" + (f" ({reason})" if reason else "")
+    if pct is None:
+        return f"{name} is {value} on {day}, against a {against} of 0"
+    if abs(pct) < 0.05:
+        return f"{name} is in line with its {against} on {day}"
+    return f"{name} is {abs(pct):,.1f} % {'above' if pct > 0 else 'below'} its {against} on {day}"
