@@ -23,6 +23,7 @@ from core.load.inference import Candidates, candidates, conventions
 from core.load.layout import Layout
 from core.load.options import LoadOptions
 from core.load.rejects import RejectList
+from core.load.remarks import choices
 from core.load.report import Loaded, LoadedColumn, LoadReport
 from core.load.rows import Dialect, Record, file_records, is_blank, records
 from core.load.spool import MAX_BYTES, Spool, spooled
@@ -250,7 +251,7 @@ def _quick(
         rows = copy_clean(connection, text, dialect, shape.skip, columns, room / "typed.parquet")
     except NotClean:
         return None
-    return _Rows(columns, rows, rows, (*plan.notes, *_choices(columns, plan)))
+    return _Rows(columns, rows, rows, (*plan.notes, *choices(columns, plan.sample)))
 
 
 def _careful(
@@ -267,7 +268,7 @@ def _careful(
     told(0.7, "Typing")
     columns, remarks = chosen(connection, raw, plan.layout, plan.candidates, plan.stated)
     loaded = copy_judged(connection, raw, columns, room / "typed.parquet", rejects)
-    return _Rows(columns, rows_in, loaded, (*plan.notes, *remarks, *_choices(columns, plan)))
+    return _Rows(columns, rows_in, loaded, (*plan.notes, *remarks, *choices(columns, plan.sample)))
 
 
 def _head(path: Path) -> tuple[list[str], bool]:
@@ -307,40 +308,6 @@ def _cells(sample: Iterable[Record], shape: Layout) -> dict[str, list[str]]:
         values = [v for v in values if v not in formats.NULLS]
         found[name] = values[:: max(1, len(values) // _VALUES)]
     return found
-
-
-def _choices(columns: Sequence[TypedColumn], plan: _Plan) -> tuple[str, ...]:
-    """A sentence for every choice of format that a person may want to correct."""
-    notes = []
-    for c in columns:
-        cells = plan.sample.get(c.name, ())
-        if c.format.day_first is not None:
-            notes.append(_order_note(c, cells))
-        elif c.format.name not in (c.format.expected, "number", "whole number", "text", "true/false", "ISO date") and (
-            c.format.type in (ColumnType.INTEGER, ColumnType.NUMBER)
-            or c.format in (formats.COMPACT, formats.EPOCH, formats.EPOCH_MS)
-        ):
-            notes.append(f"'{c.name}' is read as {c.format.name}.")
-        if c.format.type is ColumnType.TIMESTAMP and not _zoned(c.format, cells):
-            notes.append(f"'{c.name}' has no time zone; it is taken as UTC.")
-    return tuple(notes)
-
-
-def _order_note(column: TypedColumn, cells: Sequence[str]) -> str:
-    order = "Day" if column.format.day_first else "Month"
-    place = 0 if column.format.day_first else 1
-    proof = next((c for c in cells if int(re.split(r"[/.-]", c)[place] or 0) > 12), None) if cells else None
-    if proof:
-        other = "month" if column.format.day_first else "day"
-        return f"{order} first assumed in column '{column.name}': {proof} cannot be {other} first."
-    example = f" ({cells[0]} could be either)" if cells else ""
-    return f"{order} first assumed in column '{column.name}' without proof{example}."
-
-
-def _zoned(form: formats.Format, cells: Sequence[str]) -> bool:
-    if form in (formats.EPOCH, formats.EPOCH_MS):
-        return True
-    return any(re.search(r":.*(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$", c) for c in cells[:5])
 
 
 def _require_rows(judged: _Judged, rejects: RejectList, name: str) -> None:

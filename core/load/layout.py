@@ -55,7 +55,7 @@ def detected(sample: Sequence[Record], name: str, header_row: int | None = None,
     names, renamed = unique_names(originals, headed=headed)
     if len(names) > MAX_COLUMNS:
         raise InputError(f"{name}: {len(names):,} columns were found; at most {MAX_COLUMNS:,} are loaded.")
-    if not body and whole:
+    if not body and whole and not any(why for _, _, why in sample):
         raise InputError(f"{name}: there is a header (line {line}) but no row below it.")
     widths = [len(c) for _, c in body]
     short = sum(shortest(len(names)) <= w < len(names) for w in widths)
