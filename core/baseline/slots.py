@@ -27,7 +27,7 @@ def is_coarse(freq: str) -> bool:
 
 def slot_of_week(index: pd.DatetimeIndex, freq: str) -> Ints:
     """Weekday for days, hour of the week for finer points, always 0 for weeks and longer. Shape: ``[n_points]``."""
-    weekday = index.dayofweek.to_numpy().astype(np.int64)
+    weekday = index.day_of_week.to_numpy().astype(np.int64)
     if is_coarse(freq):
         return np.zeros_like(weekday)
     return np.asarray(weekday * 24 + index.hour.to_numpy()) if is_fine(freq) else weekday

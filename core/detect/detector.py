@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from core.model import Abstention, Baseline, ChangeType, Direction, Floats, Panel, Scores
 from core.plugins import Plugin, Registry
 
-Side = Literal["bad", "both", "up", "down"]
+Side = Annotated[
+    Literal["bad", "both", "up", "down"],
+    Field(description="Moves that count: in the metric's bad direction, both ways, only up, or only down"),
+]
 Changes = npt.NDArray[np.object_]
 ON_THRESHOLD = 1 - 1e-9  # a score on its threshold fires, whatever the last float digit says
 

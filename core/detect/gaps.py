@@ -58,7 +58,7 @@ def stuck_score(values: Floats) -> Floats:
 
 
 def _slots(index: pd.DatetimeIndex) -> Ints:
-    weekday = index.dayofweek.to_numpy().astype(np.int64)
+    weekday = index.day_of_week.to_numpy().astype(np.int64)
     if len(index) < 2 or (index[1] - index[0]) >= pd.Timedelta(hours=20):
         monthly = len(index) > 1 and (index[-1] - index[0]) / (len(index) - 1) >= pd.Timedelta(days=6)
         return np.zeros_like(weekday) if monthly else weekday
