@@ -15,6 +15,8 @@ from core.model import Bools, Floats, Ints
 PENALTY = 3.0  # log-likelihood that one more dimension in a slice must earn
 GO_ON = 0.05  # a further slice needs this share of the first one's score
 PRIOR = 10.0  # denominators that a slice's earlier rate is pulled towards the total by
+CHI2_MEDIAN = 0.455  # of the chi-square distribution with one degree of freedom
+FULL_LEAF = 20.0  # expected count from which the ratio of a single leaf says something
 MISSING = "(missing)"
 OFFSETTING = 3.0  # sum of absolute parts over the absolute total from which parts are called offsetting
 
@@ -320,9 +322,11 @@ def _spread(x: Floats, e: Floats) -> float:
     usable = e > 0
     if usable.sum() < 8:
         return 1.0
-    common = x[usable].sum() / e[usable].sum()
-    squares = (x[usable] - common * e[usable]) ** 2 / (np.maximum(common, 1e-12) * e[usable])
-    spread = float(np.median(squares)) / 0.455  # median of chi-square with one degree of freedom
+    x, e = x[usable], e[usable]
+    common = x.sum() / e.sum()
+    if np.median(e) >= FULL_LEAF:
+        common = np.median(x / e)  # the median leaf is not moved by what a slice did
+    spread = float(np.median((x - common * e) ** 2 / (max(common, 1e-12) * e))) / CHI2_MEDIAN
     counts = bool(np.all(x == np.round(x)))
     return max(spread, 1.0 if counts else 1e-9)
 

@@ -122,7 +122,9 @@ def _fact(question: Question, finding: Finding, delta: Delta, found: Attribution
     unit = delta.metric.unit
     change = words.number(found.change, unit, signed=True)
     numbers = {"before": found.before, "after": found.after, "change_abs": found.change, "residual_abs": found.residual}
-    text = f"{finding.label} changed by {change} against the mean of {words.counted(len(delta.trained_on), 'period')}"
+    numbers["baseline_points"] = float(len(delta.trained_on))
+    periods = words.counted(len(delta.trained_on), "earlier period")
+    text = f"{finding.label} changed by {change} against the mean of {periods}"
     if best:
         numbers |= _figures(best[0])
         clauses = [_clause(s, unit) for s in best]
@@ -135,7 +137,8 @@ def _fact(question: Question, finding: Finding, delta: Delta, found: Attribution
         numbers["off_baseline_abs"] = found.before - delta.baseline
         apart = words.number(found.before - delta.baseline, unit, signed=True)
         text += f" That mean is {apart} from the baseline used."
-    about: dict[str, Json] = {"metric": finding.metric, "label": finding.label, "system": finding.system, "unit": unit, "labels": {}}
+    names = {"metric": finding.metric, "label": finding.label, "system": finding.system}
+    about: dict[str, Json] = {**names, "unit": unit, "labels": {}}
     if best:
         about["where"] = best[0].label
     return Evidence(

@@ -33,7 +33,7 @@ _SPELLED_COUNT = re.compile(
 )
 _SCALES = {"": 1.0, "k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "b": 1e9, "billion": 1e9}
 _COUNT_NOUN = re.compile(r"^(?: of \d+)?(?: (?:data|judged|failed|other|bad)){0,2} (metric|system|check)s?\b")
-_POINTS = re.compile(r"^(?:-| (?:earlier|missing|baseline) |-)+(?:minute|hour|day|week|month|period|point)s?\b")
+_POINTS = re.compile(r"^(?:-| (?:earlier|missing baseline|baseline) )(?:minute|hour|day|week|month|period|point)s?\b")
 _TIMES = re.compile(r"^ ?(?:x\b|×|times\b)")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _COMMON_WORDS = frozenset({"avg", "average", "count", "first", "new", "number", "rate", "total", "the", "per"})
