@@ -188,3 +188,24 @@ def time_format(frame: pd.DataFrame) -> str:
     """A date format for the axis: hours only when the shown span is short."""
     span = frame["ts"].max() - frame["ts"].min() if len(frame) else pd.Timedelta(0)
     return "%d %b %H:%M" if span < pd.Timedelta(days=4) else "%d %b" if span < pd.Timedelta(days=400) else "%b %Y"
+
+
+def trend(frame: pd.DataFrame, *, title: str, unit: str, palette: Palette, height: int = 220) -> alt.LayerChart:
+    """One plain series over time, as a first look.
+
+    Shape: ``frame`` has columns ts and value.
+    """
+    import altair as alt
+
+    x = alt.X("ts:T", title=None, axis=alt.Axis(labelOverlap=True, grid=False, format=time_format(frame)))
+    y = alt.Y("value:Q", axis=alt.Axis(title=unit or None, format="~s"), scale=alt.Scale(zero=False, nice=True))
+    tip = [alt.Tooltip("ts:T", title="Time", format="%d %b %Y %H:%M"), alt.Tooltip("value:Q", format=",.4~f")]
+    base = alt.Chart(frame).encode(x=x, y=y)
+    line = base.mark_line(strokeWidth=1.6, color=palette.line)
+    hover = base.mark_point(opacity=0, size=60).encode(tooltip=tip)
+    return alt.layer(line, hover).properties(title=alt.Title(title, anchor="start"), height=height)
+
+
+def panel_frame(panel: Panel, i: int) -> pd.DataFrame:
+    """One series of a panel as rows: ts, value."""
+    return pd.DataFrame({"ts": panel.index, "value": panel.values[i]})

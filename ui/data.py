@@ -13,12 +13,13 @@ from pydantic import TypeAdapter
 
 from core import pipeline, views
 from core.audit.report import stamp
+from core.baseline.measure import MetricSpec
 from core.bootstrap import workbench
 from core.charts import Mark
 from core.detect.find import find, group_runs
 from core.model import Baseline, Bools, Decision, Explanation, Finding, Panel, Run, Scores, Severity, Table, Trace
 from core.playbook import BaselineUse, DetectorUse, Playbook
-from core.service import runs, sources
+from core.service import previews, runs, sources
 from core.service.workbench import Workbench
 from ui import auth
 
@@ -175,7 +176,9 @@ def _marks(name: str, key: str, _edits: Edits) -> tuple[Mark, ...]:
     book, series = playbook(name), _panel(name, key, None, _edits)
     baseline = pipeline.fit(book, book.baseline, series)
     fired = alarms(name, _edits, book.detectors)
-    return views.activity_marks(series, baseline, fired) + views.holiday_marks(series.index, book.country)
+    return views.activity_marks(series, baseline, fired) + views.holiday_marks(
+        series.index, book.country or str(baseline.params.get("country") or "")
+    )
 
 
 def moves(name: str, edits: Edits, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
@@ -187,3 +190,38 @@ def moves(name: str, edits: Edits, start: pd.Timestamp, end: pd.Timestamp) -> pd
 def _moves(name: str, key: str, start: pd.Timestamp, end: pd.Timestamp, _edits: Edits) -> pd.DataFrame:
     splits = (None, *playbook(name).dimensions)
     return views.moves({d or "": _panel(name, key, d, _edits) for d in splits}, start, end, top=15)
+
+
+def saved(*, deleted: bool = False) -> tuple[sources.Saved, ...]:
+    """Every saved source with its newest run, or the deleted ones."""
+    return sources.listing(bench(), auth.current(), deleted=deleted)
+
+
+def rows_page(table: Table, number: int, size: int) -> pd.DataFrame:
+    """One page of a loaded table's rows."""
+    return _rows_page(table.path.name, number, size, table)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _rows_page(path: str, number: int, size: int, _table: Table) -> pd.DataFrame:
+    return previews.page(bench().ctx.engine, _table, number, size)
+
+
+def span(table: Table, column: str) -> tuple[datetime, datetime] | None:
+    """The first and last time in a loaded table's column."""
+    return _span(table.path.name, column, table)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _span(path: str, column: str, _table: Table) -> tuple[datetime, datetime] | None:
+    return previews.period(bench().ctx.engine, _table, column)
+
+
+def outline(table: Table, column: str, metric: MetricSpec, freq: str) -> Panel:
+    """One metric over a whole loaded table, for a first look."""
+    return _outline(table.path.name, table.name, column, metric.model_dump_json(), freq, table)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _outline(path: str, name: str, column: str, metric: str, freq: str, _table: Table) -> Panel:
+    return previews.outline(bench().ctx.engine, _table, column, MetricSpec.model_validate_json(metric), freq)

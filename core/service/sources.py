@@ -16,10 +16,10 @@ from core.access import Principal, require
 from core.baseline.measure import MetricSpec
 from core.check.spec import CheckSpec
 from core.errors import InputError, NotFound
-from core.load.file import load_file
+from core.load.file import Progress, load_file
 from core.load.options import LoadOptions
 from core.load.report import Loaded
-from core.model import Column, ColumnType, Dataset, Direction, MetricKind, Provenance, Table
+from core.model import Column, ColumnType, Dataset, Direction, MetricKind, Provenance, Run, Table
 from core.pipeline import Files, folder_files
 from core.playbook import BaselineUse, DetectorUse, Playbook, TableSpec
 from core.service.workbench import Workbench
@@ -69,7 +69,7 @@ class StoredTable(Strict):
         t = loaded.table
         return cls(
             name=t.name,
-            file=t.provenance.uri,
+            file=t.provenance.uri.removeprefix("upload:"),
             parquet=t.path.name,
             sha256=t.provenance.sha256,
             columns={c.name: c.type for c in t.columns},
@@ -172,7 +172,62 @@ def save(wb: Workbench, who: Principal, definition: SourceDefinition) -> SourceD
     return definition
 
 
-def read(wb: Workbench, data: Path | bytes, name: str, options: LoadOptions = LoadOptions()) -> Loaded:  # noqa: B008
+def delete(wb: Workbench, who: Principal, name: str) -> None:
+    """The source is out of sight until :func:`undelete`; its runs and versions stay. Raises: NotFound, Forbidden."""
+    require(who, "incidents:write")
+    now = wb.ctx.clock.now()
+    with wb.store.begin() as books:
+        books.sources.delete(who.tenant, name, now)
+        books.audit.append(
+            who.tenant, "person", "source_deleted", {"source": name, "actor": who.user}, now, correlation_id=name
+        )
+
+
+def undelete(wb: Workbench, who: Principal, name: str) -> None:
+    """A deleted source is back as it was. Raises: NotFound, Forbidden."""
+    require(who, "incidents:write")
+    now = wb.ctx.clock.now()
+    with wb.store.begin() as books:
+        books.sources.undelete(who.tenant, name)
+        books.audit.append(
+            who.tenant, "person", "source_restored", {"source": name, "actor": who.user}, now, correlation_id=name
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A saved source with its newest run, if it ever ran."""
+
+    definition: SourceDefinition
+    version: int
+    saved_at: datetime
+    run: Run | None
+
+
+def listing(wb: Workbench, who: Principal, *, deleted: bool = False) -> tuple[Saved, ...]:
+    """Every saved source of the person's tenant, newest first; with ``deleted`` those that can be brought back."""
+    require(who, "incidents:read")
+    with wb.store.read() as books:
+        found = []
+        for s in books.sources.list(who.tenant, deleted=deleted):
+            runs = books.runs.list(who.tenant, s.name, limit=1)
+            definition = SourceDefinition.model_validate(s.definition)
+            found.append(Saved(definition, s.version, s.saved_at, runs[0] if runs else None))
+    return tuple(sorted(found, key=lambda s: s.saved_at, reverse=True))
+
+
+def is_id(column: str) -> bool:
+    """Whether a column's name says that it identifies rather than measures."""
+    return bool(_ID.search(column))
+
+
+def read(
+    wb: Workbench,
+    data: Path | bytes,
+    name: str,
+    options: LoadOptions = LoadOptions(),  # noqa: B008
+    progress: Progress | None = None,
+) -> Loaded:
     """An uploaded file as a table with a report of what was understood. Raises: InputError, TooLarge."""
     return load_file(
         data,
@@ -181,6 +236,7 @@ def read(wb: Workbench, data: Path | bytes, name: str, options: LoadOptions = Lo
         now=wb.ctx.clock.now(),
         options=options,
         max_bytes=wb.ctx.settings.telltale_max_upload_mb * 1024 * 1024,
+        progress=progress,
     )
 
 
