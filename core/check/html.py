@@ -23,13 +23,15 @@ OURS = ("row_rule", "freshness")  # they ran as UnexpectedRowsExpectation
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;margin:0;color:#1f2937;background:#fff}
-.row{display:flex;flex-wrap:wrap}.col-lg-2{flex:0 0 15rem;padding:0 1rem}.col-lg-10{flex:1 1 40rem;min-width:0}
+.container-fluid>.row{display:flex;flex-wrap:wrap}.ge-section>.row{display:block}
+.col-lg-2{flex:0 0 15rem;padding:0 1rem}.col-lg-10{flex:1 1 40rem;min-width:0}
 .alert{background:#eef1f4;padding:.4rem .8rem;border-radius:.3rem;margin:1.2rem 0 .6rem}h5,h6,p{margin:0}
 table{border-collapse:collapse;margin:.3rem 0}td,th{border-bottom:1px solid #d5dae0;padding:.3rem .7rem;text-align:left;
 vertical-align:top}.badge{background:#e2e6ea;border-radius:.25rem;padding:0 .35rem}.text-danger{color:#b42318}
 .text-success{color:#1a7f4b}.text-warning{color:#a15c00}.fa-times::before{content:"\\2717 failed"}
 .fa-check-circle::before{content:"\\2713 passed"}.fa-exclamation-triangle::before{content:"\\26A0 error"}
-i.fas{font-style:normal}.sticky>.card:first-child{display:none}ul{list-style:none;padding:0}a{color:inherit}
+i.fas{font-style:normal}.alert i.fas::before{content:""}
+h5,h6{font-size:1rem}.sticky>.card:first-child{display:none}ul{list-style:none;padding:0}a{color:inherit}
 @media(prefers-color-scheme:dark){body{background:#14171c;color:#e5e7eb}.alert,.badge{background:#262b33}
 td,th{border-color:#343a44}.text-danger{color:#ff8b7e}.text-success{color:#5fd39a}}
 """
@@ -71,7 +73,9 @@ def alone(page: str) -> str:
     page = re.sub(r"<script\b.*?</script\s*>", "", page, flags=re.DOTALL | re.IGNORECASE)
     page = re.sub(r"<style\b.*?</style\s*>", "", page, flags=re.DOTALL | re.IGNORECASE)
     page = re.sub(r"<(link|img)\b[^>]*>", "", page, flags=re.IGNORECASE)
-    page = re.sub(r"<(nav class=\"navbar navbar-expand|footer).*?</\1[^>]*>", "", page, flags=re.DOTALL)
+    page = re.sub(
+        r"<nav class=\"navbar navbar-expand.*?</nav>\s*</div>\s*</nav>|<footer.*?</footer>", "", page, flags=re.DOTALL
+    )
     page = re.sub(r"\s(on\w+|src)=\"[^\"]*\"", "", page)
     page = re.sub(r"\shref=\"(?!#)[^\"]*\"", "", page)
     head = f'<head><meta http-equiv="Content-Security-Policy" content="{_POLICY}"><style>{_STYLE}</style>'
@@ -137,7 +141,7 @@ def _result(row: JsonObject) -> ExpectationValidationResult:
 
 def _seen(row: JsonObject) -> dict[str, object]:
     observed = str(row["observed"]).removeprefix("it is ").removeprefix("it has ")
-    if not row["unexpected_count"]:
+    if not row["rows"]:
         return {"observed_value": observed}
     sample = row["sample"]
     cells = [_cell(found, str(row["column"])) for found in sample] if isinstance(sample, list) else []

@@ -148,10 +148,10 @@ def _judged(
     spec: CheckSpec, table: Table, rows: int, space: Workspace, outcome: ExpectationValidationResult
 ) -> CheckResult:
     seen: Mapping[str, object] = outcome.result
-    judged = rows
+    by_row = "element_count" in seen or predicate(spec, table) is not None
+    judged = rows if by_row else 0
     if "element_count" in seen:
         judged = _int(seen["element_count"]) - _int(seen.get("missing_count"))
-    by_row = "element_count" in seen or predicate(spec, table) is not None
     wrong = _int(seen.get("unexpected_count", seen.get("observed_value"))) if by_row else 0
     pct = 100 * wrong / judged if judged else 0.0
     found = _sample(spec, table, space, seen) if wrong else []

@@ -38,12 +38,12 @@ class Facts:
 def suggest(table: Table, engine: Engine, *, time_column: str | None = None, now: datetime) -> tuple[CheckSpec, ...]:
     """Checks that the table passes today: schema, row count, not-null, key, ranges, value sets, freshness.
 
-    Abstains: no range for columns with NaN or infinity, no freshness for data that is already old, and
+    Abstains: neither type nor range for columns with NaN or infinity, no freshness for data that is already old, and
     nothing but the schema for a table without rows.
     Raises: NotFound or ProviderError when the table cannot be read.
     """
     rows, facts = _profile(table, engine)
-    suite = list(_schema(table))
+    suite = list(_schema(table, facts))
     if not rows:
         return tuple(suite)
     time = _time(facts, time_column)
@@ -102,7 +102,7 @@ def _second_look(
     return values, {row["name"]: row["pairs"] for row in found if row["value"] is None}
 
 
-def _schema(table: Table) -> Iterator[CheckSpec]:
+def _schema(table: Table, facts: list[Facts]) -> Iterator[CheckSpec]:
     names: list[JsonValue] = [c.name for c in table.columns]
     yield CheckSpec(
         check="expect_table_columns_to_match_set",
@@ -112,7 +112,7 @@ def _schema(table: Table) -> Iterator[CheckSpec]:
         dimension="schema",
         reason=f"The file has these {len(names)} columns; without one of them nothing that reads it can work.",
     )
-    for column in table.columns:
+    for column in (f.column for f in facts if _is_finite(f)):
         if column.type is not ColumnType.TEXT:
             yield CheckSpec(
                 check="expect_column_values_to_be_of_type",
@@ -136,7 +136,7 @@ def _volume(table: Table, rows: int) -> CheckSpec:
 
 def _complete(table: Table, facts: list[Facts], rows: int) -> Iterator[CheckSpec]:
     for f in facts:
-        if f.filled == rows and not _has_nan(f):
+        if f.filled == rows and _is_finite(f):
             yield CheckSpec(
                 check="expect_column_values_to_not_be_null",
                 table=table.name,
@@ -176,7 +176,7 @@ def _key(
 
 def _ranges(table: Table, facts: list[Facts], rows: int) -> Iterator[CheckSpec]:
     for f in facts:
-        numbers = f.column.type in NUMERIC and f.filled > 0 and not _has_nan(f)
+        numbers = f.column.type in NUMERIC and f.filled > 0 and _is_finite(f)
         counts_up = f.column.type is ColumnType.INTEGER and f.different == rows > 1 and _spread(f) == rows - 1
         if not numbers or counts_up:  # a running number has no range of its own
             continue
@@ -249,8 +249,8 @@ def _is_closed(f: Facts, rows: int) -> bool:
     return f.column.type is ColumnType.TEXT and 0 < f.different <= min(MAX_VALUES, rows // MIN_REPEATS)
 
 
-def _has_nan(f: Facts) -> bool:
-    return any(isinstance(v, float) and not math.isfinite(v) for v in (f.low, f.high))
+def _is_finite(f: Facts) -> bool:
+    return all(math.isfinite(v) for v in (f.low, f.high) if isinstance(v, float))
 
 
 def _spread(f: Facts) -> float:

@@ -136,12 +136,14 @@ def _context() -> EphemeralDataContext:
 
 
 def _view(view: str, table: Table) -> str:
-    """SQL that shows the Parquet file with its row numbers, NaN as NULL and time zones resolved to UTC."""
+    """SQL that shows the Parquet file with its row numbers, NaN as NULL and times in UTC."""
     replaced = []
     for field in pq.read_schema(table.path):
         name = '"' + field.name.replace('"', '""') + '"'
         if types.is_floating(field.type):
             replaced.append(f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END AS {name}")
+        elif types.is_null(field.type):  # a column without any value has no type that SQLAlchemy knows
+            replaced.append(f"CAST({name} AS VARCHAR) AS {name}")
         elif types.is_timestamp(field.type) and field.type.tz:
             replaced.append(f"make_timestamp(epoch_us({name})) AS {name}")
     columns = f"* REPLACE ({', '.join(replaced)})" if replaced else "*"
