@@ -97,7 +97,9 @@ def _refusal(exc: Exception) -> InputError | ProviderError:
     cause = getattr(exc, "orig", None) or exc
     first = str(cause).splitlines()[0]
     wrong = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException, duckdb.PermissionException)
-    if isinstance(cause, (*wrong, duckdb.ConversionException, duckdb.OutOfRangeException)):
+    if isinstance(
+        cause, (*wrong, duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException)
+    ):
         return InputError(f"The query does not fit the table: {first}")
     memory = isinstance(cause, duckdb.OutOfMemoryException)
     return ProviderError(f"The query failed: {first}", retryable=memory, reason="memory" if memory else "query")

@@ -163,8 +163,8 @@ def _judge(
     if spool.head.startswith(b"PAR1"):
         columns, rows, notes = load_parquet(connection, spool.path, name, target, rejects)
         return _Judged("parquet", "", None, columns, rows + rejects.count, rows, notes)
-    if sheet.is_workbook(spool, name):
-        book = sheet.read(spool.path, name, options.sheet)
+    if ending := sheet.kind(spool, name):
+        book = sheet.read(spool.path, ending, name, options.sheet)
         plan = _planned(book.records[:2_000], book.records, ",", name, options, whole=True)
         rest = [r for r in book.records if r[0] > plan.layout.skip]
         judged = _careful(connection, rest, plan, room, rejects, told)

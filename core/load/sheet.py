@@ -12,7 +12,7 @@ from core.load.rows import Record
 from core.load.spool import MAX_BYTES, Spool
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_PARTS = ("xl/workbook.xml", "xl/workbook.bin", "content.xml")
+_PARTS = {"xl/workbook.xml": ".xlsx", "xl/workbook.bin": ".xlsb", "content.xml": ".ods"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +24,31 @@ class Sheet:
     notes: tuple[str, ...]
 
 
-def is_workbook(spool: Spool, name: str) -> bool:
-    """Whether the file is a spreadsheet. Raises: InputError for another kind of zip, TooLarge for a bomb."""
+def kind(spool: Spool, name: str) -> str | None:
+    """The file name ending of the kind of spreadsheet this is by content; None for any other file.
+
+    Raises: InputError for another kind of zip, TooLarge for a bomb.
+    """
     if spool.head.startswith(_OLE):
-        return True
+        return ".xls"
     if not spool.head.startswith(b"PK\x03\x04"):
-        return False
+        return None
     try:
         with zipfile.ZipFile(spool.path) as archive:
             members = archive.infolist()
     except zipfile.BadZipFile as exc:
         raise InputError(f"{name}: the zip or Excel file is damaged ({exc}).") from exc
-    if not any(m.filename in _PARTS for m in members):
+    found = next((_PARTS[m.filename] for m in members if m.filename in _PARTS), None)
+    if found is None:
         raise InputError(
             f"{name}: this is a zip archive, not a workbook; expected .xlsx, or unpack it and load the table inside."
         )
     if sum(m.file_size for m in members) > MAX_BYTES:
         raise TooLarge(f"{name}: the workbook unpacks to more than {MAX_BYTES / 1_048_576:,.0f} MiB.")
-    return True
+    return found
 
 
-def read(path: Path, name: str, sheet: str | None = None) -> Sheet:
+def read(path: Path, ending: str, name: str, sheet: str | None = None) -> Sheet:
     """The records of the worksheet ``sheet`` (the first that is not empty when none is stated).
 
     Raises: InputError when the file is damaged or has no such sheet.
@@ -52,7 +56,7 @@ def read(path: Path, name: str, sheet: str | None = None) -> Sheet:
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
-        book = CalamineWorkbook.from_path(str(path))
+        book = CalamineWorkbook.from_path(str(path.rename(path.with_suffix(ending))))
         names = tuple(book.sheet_names)
         if sheet is not None and sheet not in names:
             raise InputError(

@@ -116,16 +116,17 @@ def _read(address: URL, query: str, max_rows: int, timeout_s: float) -> pa.Table
     chunks: list[pa.Table] = []
     total = 0
     with _session(address, timeout_s) as connection:
-        result = connection.execution_options(no_parameters=True, stream_results=True).exec_driver_sql(query)
-        names = unique_names(list(result.keys()))[0]
-        while rows := result.fetchmany(_CHUNK):
-            total += len(rows)
-            if total > max_rows:
-                raise TooLarge(
-                    f"The query answers more than {max_rows:,} rows.", hint="Aggregate or filter it.", field="query"
-                )
-            columns = list(zip(*rows, strict=True))
-            chunks.append(pa.table([_array(c) for c in columns], names=list(names)))
+        streaming = connection.execution_options(no_parameters=True, stream_results=True)
+        with streaming.exec_driver_sql(query) as result:
+            names = unique_names(list(result.keys()))[0]
+            while rows := result.fetchmany(_CHUNK):
+                total += len(rows)
+                if total > max_rows:
+                    raise TooLarge(
+                        f"The query answers more than {max_rows:,} rows.", hint="Aggregate or filter it.", field="query"
+                    )
+                columns = list(zip(*rows, strict=True))
+                chunks.append(pa.table([_array(c) for c in columns], names=list(names)))
     if not chunks:
         return pa.table({n: pa.array([], pa.string()) for n in names})
     return normalised(pa.concat_tables(_aligned(chunks)))

@@ -8,6 +8,7 @@ import io
 import random
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -28,7 +29,8 @@ def load(content: bytes, folder: Path) -> Loaded | None:
     try:
         loaded = load_file(content, name="x.csv", folder=folder, now=NOW)
     except InputError as refused:
-        assert refused.message.startswith("x.csv: ")
+        if not refused.message.startswith("x.csv: "):
+            raise
         return None
     report = loaded.report
     assert report.rows_in == report.rows_loaded + report.rows_rejected
@@ -131,17 +133,20 @@ def test_a_hundred_and_twenty_nasty_files(tmp_path: Path) -> None:
 
 def test_both_readers_give_the_same_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(7)
-    quick_reads = 0
+    quick_reads: list[bool] = []
+    quick = file_module._quick
+
+    def counted(*given: Any) -> Any:
+        read = quick(*given)
+        quick_reads.append(read is not None)
+        return read
+
+    monkeypatch.setattr(file_module, "_quick", counted)
     for number in range(25):
         kinds = [rng.choice(["int", "num", "date", "dmy", "text", "bool"]) for _ in range(rng.randint(2, 6))]
         cells = [[_cell(rng, k) if rng.random() < 0.9 else "" for k in kinds] for _ in range(rng.randint(3, 60))]
         text = "\n".join(",".join(r) for r in [[f"c{i}" for i in range(len(kinds))], *cells]) + "\n"
-        with monkeypatch.context() as patched:
-            tried: list[bool] = []
-            real = file_module._quick
-            patched.setattr(file_module, "_quick", lambda *a: tried.append((r := real(*a)) is not None) or r)
-            first = load(text.encode(), tmp_path / f"quick{number}")
-            quick_reads += any(tried)
+        first = load(text.encode(), tmp_path / f"quick{number}")
         with monkeypatch.context() as patched:
             patched.setattr(file_module, "_simple", lambda *a: False)
             second = load(text.encode(), tmp_path / f"careful{number}")
@@ -151,7 +156,7 @@ def test_both_readers_give_the_same_table(tmp_path: Path, monkeypatch: pytest.Mo
             assert first.report.rejects == second.report.rejects
             assert first.report.guesses == second.report.guesses
             assert pq.read_table(first.table.path).equals(pq.read_table(second.table.path))
-    assert quick_reads > 2
+    assert sum(quick_reads) > 2
 
 
 def test_blank_lines_are_no_rows() -> None:
