@@ -123,7 +123,7 @@ def findings(trace: Trace) -> None:
                 st.markdown(f"**{safe(f.label)}** · {safe(f.system)}  \n{safe(f.summary)}")
                 if f.suppressed_by:
                     st.badge("data problem", color="orange", help=f.suppressed_by)
-            action.button("Open", key=f"open_{f.id}", on_click=_open, args=("finding", f.id), type="tertiary")
+            action.button("Details", key=f"open_{f.id}", on_click=_open, args=("finding", f.id), type="tertiary")
     if trace.quiet:
         st.caption("Quiet: " + ", ".join(trace.panel.metrics[m].label for m in trace.quiet))
 
