@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,13 +83,12 @@ def series_chart(
 
     A click on an alarm selects it (``pick``), dragging selects a time range (``brush``).
     """
-    import altair as alt
-
+    alt = _altair()
     x = alt.X("ts:T", title=None, axis=alt.Axis(labelOverlap=True, grid=False, format=time_format(frame)))
     value_axis = alt.Axis(title=unit or None, format=value_format, grid=True)
-    scale = alt.Scale(zero=False, nice=True)
+    scale = alt.Scale(domain=_domain(frame), nice=True, clamp=False)
     base = alt.Chart(frame)
-    band = base.mark_area(opacity=0.16, color=palette.line, interpolate="monotone").encode(
+    band = base.mark_area(opacity=0.16, color=palette.line, interpolate="monotone", clip=True).encode(
         x=x, y=alt.Y("lower:Q", axis=value_axis, scale=scale), y2="upper:Q"
     )
     expected = base.mark_line(strokeDash=[3, 3], strokeWidth=1.2, color=palette.muted).encode(x=x, y="expected:Q")
@@ -116,9 +116,31 @@ def series_chart(
     return alt.layer(*layers).properties(title=alt.Title(title, anchor="start"), height=height)
 
 
-def _rules(marks: Sequence[Mark], palette: Palette) -> alt.Chart:
+def _altair() -> ModuleType:
+    """Altair without its schema checks, which take most of the time of drawing; tests draw with them."""
     import altair as alt
+    from altair.utils import schemapi
 
+    schemapi.disable_debug_mode()
+    return alt
+
+
+def _domain(frame: pd.DataFrame) -> list[float]:
+    """The value axis: all values and expectations, and as much of the band as leaves them readable."""
+    core = frame[["value", "expected"]].to_numpy(dtype=float)
+    if not np.isfinite(core).any():
+        return [0.0, 1.0]
+    low, high = float(np.nanmin(core)), float(np.nanmax(core))
+    room = 0.5 * (high - low) or abs(high) * 0.1 or 1.0
+    bottom, top = frame["lower"].min(), frame["upper"].max()
+    return [
+        low - (min(room, max(low - bottom, 0.1 * room)) if np.isfinite(bottom) else 0.1 * room),
+        high + (min(room, max(top - high, 0.1 * room)) if np.isfinite(top) else 0.1 * room),
+    ]
+
+
+def _rules(marks: Sequence[Mark], palette: Palette) -> alt.Chart:
+    alt = _altair()
     colors = {"check": palette.bad, "holiday": palette.muted, "judged": palette.line}
     kinds = list(dict.fromkeys(m.kind for m in marks))
     frame = pd.DataFrame([{"ts": m.at, "label": m.label, "kind": m.kind} for m in marks])
@@ -130,7 +152,7 @@ def _rules(marks: Sequence[Mark], palette: Palette) -> alt.Chart:
             color=alt.Color(
                 "kind:N",
                 scale=alt.Scale(domain=kinds, range=[colors.get(k, palette.mark) for k in kinds]),
-                legend=alt.Legend(title=None, orient="bottom", symbolType="stroke"),
+                legend=None,
             ),
             tooltip=[alt.Tooltip("ts:T", format="%d %b %Y", title="Time"), alt.Tooltip("label:N", title="Mark")],
         )
@@ -150,8 +172,7 @@ def bars(frame: pd.DataFrame, *, label: str, value: str, title: str, palette: Pa
 
     Shape: ``frame`` has a text column ``label`` and a number column ``value``.
     """
-    import altair as alt
-
+    alt = _altair()
     base = alt.Chart(frame).encode(
         y=alt.Y(f"{label}:N", sort=None, title=None, axis=alt.Axis(labelLimit=220)),
         x=alt.X(f"{value}:Q", title=None, axis=alt.Axis(format="~s")),
@@ -161,7 +182,7 @@ def bars(frame: pd.DataFrame, *, label: str, value: str, title: str, palette: Pa
         color=alt.condition(f"datum['{value}'] < 0", alt.value(palette.bad), alt.value(palette.line))
     )
     zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=palette.muted).encode(x="x:Q")
-    return alt.layer(bar, zero).properties(title=alt.Title(title, anchor="start"), height=max(80, 26 * len(frame)))
+    return alt.layer(bar, zero).properties(title=alt.Title(title, anchor="start"), height=70 + 28 * len(frame))
 
 
 def strips(frame: pd.DataFrame, *, title: str, palette: Palette) -> alt.Chart:
@@ -169,8 +190,7 @@ def strips(frame: pd.DataFrame, *, title: str, palette: Palette) -> alt.Chart:
 
     Shape: ``frame`` has columns ts, detector, score; one row per alarm.
     """
-    import altair as alt
-
+    alt = _altair()
     return (
         alt.Chart(frame)
         .mark_tick(thickness=2, size=18)
@@ -195,8 +215,7 @@ def trend(frame: pd.DataFrame, *, title: str, unit: str, palette: Palette, heigh
 
     Shape: ``frame`` has columns ts and value.
     """
-    import altair as alt
-
+    alt = _altair()
     x = alt.X("ts:T", title=None, axis=alt.Axis(labelOverlap=True, grid=False, format=time_format(frame)))
     y = alt.Y("value:Q", axis=alt.Axis(title=unit or None, format="~s"), scale=alt.Scale(zero=False, nice=True))
     tip = [alt.Tooltip("ts:T", title="Time", format="%d %b %Y %H:%M"), alt.Tooltip("value:Q", format=",.4~f")]
