@@ -128,10 +128,10 @@ class OpenAIModel:
                     continue
                 self._count(fault)
                 tries += 1
-                wait = WAIT_S if fault.retry_after_s is None else fault.retry_after_s
-                if tries >= ATTEMPTS or not fault.retryable or wait > request.timeout_s:
+                too_long = (fault.retry_after_s or 0.0) > request.timeout_s
+                if tries >= ATTEMPTS or not fault.retryable or too_long:
                     raise _final(fault) from None
-                self._sleep(wait)
+                self._sleep(WAIT_S if fault.retry_after_s is None else fault.retry_after_s)
             else:
                 self._breaker.succeeded()
                 return reply

@@ -13,6 +13,7 @@ WITHHELD = "[text withheld: it reads like an instruction]"
 _INSTRUCTION = re.compile(
     r"(?i)\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:all|any|previous|prior|above|earlier|instruct\w*|rules?)\b"
     r"|(?:^|[\n\"'>\[(|;.]\s*)(?:system|assistant|developer|user)\s*:"
+    r"|(?-i:\b(?:SYSTEM|ASSISTANT|DEVELOPER)\s*:)"
     r"|<\|?/?(?:im_start|im_end|system|s|evidence|inst)\|?>|\[/?INST\]|```"
     r"|\byou (?:are now|must|should now|will now)\b|\b(?:new|updated|real) instructions?\b"
     r"|\b(?:set|change|report|return|answer|respond|reply|output|say)\b.{0,40}"
@@ -21,7 +22,9 @@ _INSTRUCTION = re.compile(
     r"|[{,]\s*\"?(?:status|summary|tool|function|arguments|confidence)\"?\s*:"
 )
 _INVISIBLE = {"Cc", "Cf", "Co", "Cn", "Cs"}
-_URL = re.compile(r"(?i)\b(?:https?|ftp|file|data|javascript|mailto|ws|wss):[^\s\"'<>)\]]*|\bwww\.[^\s\"'<>)\]]+")
+_URL = re.compile(
+    r"(?i)\b(?:(?:https?|ftp|file|data|javascript|mailto|wss?):|www\.)(?:[^\s\"'<>)\]]*[^\s\"'<>)\].,;:!?])?"
+)
 _LINK = re.compile(r"!?\[([^\]\n]{0,200})\]\([^)\n]{0,500}\)")
 _TAG = re.compile(r"<(?:/?[A-Za-z][^<>]{0,300}|!--.{0,300}?--)>", re.DOTALL)
 _COMMAND = re.compile(

@@ -108,7 +108,8 @@ def finding_of(d: Delta, *, bad: bool = True) -> Finding:
     )  # fmt: skip
 
 
-def _question(day: str) -> Question:
+def demo_question(day: str = "2025-12-13") -> Question:
+    """The question of a demo day."""
     rows = {d: r for d, r in sorted(_rows().items()) if d <= day}
     days = [datetime.fromisoformat(d).replace(tzinfo=UTC) for d in rows]
     series = {m.name: [r[m.name] for r in rows.values()] for m in METRICS}
@@ -154,6 +155,6 @@ def demo() -> Callable[..., Question]:
     """``demo(day, **changes)``: the question of a demo day."""
 
     def build(day: str = "2025-12-13", **changes: object) -> Question:
-        return replace(_question(day), **changes)  # type: ignore[arg-type]
+        return replace(demo_question(day), **changes)  # type: ignore[arg-type]
 
     return build
