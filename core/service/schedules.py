@@ -31,6 +31,17 @@ def next_slot(cron: str, timezone: str, after: datetime) -> datetime | None:
     return slot
 
 
+def upcoming(cron: str, timezone: str, after: datetime, count: int = 3) -> tuple[datetime, ...]:
+    """The next ``count`` slots, in the schedule's time zone; fewer when the expression names no more.
+
+    Raises: ConfigError naming the expression.
+    """
+    slots: list[datetime] = []
+    while len(slots) < count and (slot := next_slot(cron, timezone, slots[-1] if slots else after)) is not None:
+        slots.append(slot)
+    return tuple(slots)
+
+
 def due_slot(schedule: Schedule, served_until: datetime, now: datetime) -> datetime | None:
     """The latest slot after ``served_until`` that has come; older missed ones are skipped."""
     slot, after = None, max(served_until, now - LONGEST_GAP)

@@ -10,14 +10,25 @@ from core.access import Principal, require
 from core.act.channels import Channel, channels
 from core.act.delivery import next_attempt
 from core.act.message import Message
-from core.errors import ConfigError, NotFound, WorkbenchError
-from core.model import Delivery, Json, Light, Notification, Run, TimelineEntry
+from core.errors import ConfigError, Conflict, NotFound, WorkbenchError
+from core.model import (
+    Delivery,
+    DeliveryState,
+    Incident,
+    IncidentStatus,
+    Json,
+    Light,
+    Notification,
+    Run,
+    TimelineEntry,
+)
 from core.service.reports import artifact, artifact_name
 from core.service.workbench import Workbench
 from core.store.books import Books
 from core.store.records import Leased
 
 LEASE_S = 60.0
+RECOVERED = "recovered"  # begins the dedup key of a recovery message
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,24 +115,96 @@ def send(wb: Workbench, who: Principal, run_id: str, channel: str, *, again: boo
     require(who, "incidents:write")
     with wb.store.read() as books:
         run = books.runs.get(who.tenant, run_id)
-    notification = preview(wb, run, channel)
+    return _send(wb, who, preview(wb, run, channel), "message_queued", again=again)
+
+
+def _send(wb: Workbench, who: Principal, notification: Notification, action: str, *, again: bool) -> Delivery:
+    """Queues the message under the person's name and tries it at once."""
     now = wb.ctx.clock.now()
+    decision: dict[str, Json] = {
+        "channel": notification.channel,
+        "recipient": notification.recipient,
+        "subject": notification.subject,
+        "again": again,
+        "actor": who.user,
+    }
     with wb.store.begin() as books:
         queued = books.outbox.enqueue(notification, who.tenant, who.user, now, again=again)
         books.audit.append(
             who.tenant,
             "act",
-            "message_queued",
-            {"channel": channel, "recipient": notification.recipient, "subject": notification.subject, "again": again,
-             "actor": who.user},
+            action,
+            {**decision, "delivery": queued.id},
             now,
             incident_id=notification.incident_id,
             approved_by=who.user,
-            correlation_id=run_id,
-        )  # fmt: skip
+            correlation_id=notification.run_id,
+        )
     deliver(wb, f"send-{queued.id}")
     with wb.store.read() as books:
         return books.outbox.get(who.tenant, queued.id)
+
+
+def retry(wb: Workbench, who: Principal, delivery_id: str, *, again: bool = False) -> Delivery:
+    """Sends a message that was given up once more, unchanged, as a new delivery of the person who asks.
+
+    Raises: Conflict when it was not given up, or when an identical message went out meanwhile and ``again`` is not
+    set; NotFound; Forbidden.
+    """
+    require(who, "incidents:write")
+    with wb.store.read() as books:
+        old = books.outbox.get(who.tenant, delivery_id)
+        notification = books.outbox.payload(who.tenant, delivery_id)
+    if old.state is not DeliveryState.FAILED:
+        raise Conflict(f"This message is {old.state}; only one that was given up can be retried.", field="delivery")
+    return _send(wb, who, notification, "message_retried", again=again)
+
+
+def recovery_preview(wb: Workbench, who: Principal, incident_id: str, channel: str) -> Notification:
+    """The message that an incident is resolved, exactly as it will be sent.
+
+    Raises: Conflict when the incident is not resolved or nobody was alerted of it; ConfigError; NotFound.
+    """
+    require(who, "incidents:read")
+    with wb.store.read() as books:
+        incident = books.incidents.get(who.tenant, incident_id)
+        run = books.runs.get(who.tenant, incident.run_id)
+    return _channel(wb, channel).compose(_recovered(wb, incident, run))
+
+
+def recovery(wb: Workbench, who: Principal, incident_id: str, channel: str, *, again: bool = False) -> Delivery:
+    """Tells the people who were alerted that the incident is resolved; answers what became of the message.
+
+    Raises: Conflict when it is not resolved, when nobody was alerted, or when they were told before and ``again`` is
+    not set; ConfigError when the channel is off; Forbidden.
+    """
+    require(who, "incidents:write")
+    return _send(wb, who, recovery_preview(wb, who, incident_id, channel), "recovery_queued", again=again)
+
+
+def _recovered(wb: Workbench, incident: Incident, run: Run) -> Message:
+    if incident.status not in (IncidentStatus.RESOLVED, IncidentStatus.CLOSED) or incident.resolved_at is None:
+        raise Conflict(f"{incident.incident_id} is {incident.status}; there is no recovery to tell.", field="status")
+    if not incident.alerted:
+        raise Conflict(f"Nobody was alerted of {incident.incident_id}, so nobody needs to hear that it is resolved.")
+    at = incident.resolved_at
+    opened = incident.created_at
+    return Message(
+        light=Light.GREEN,
+        subject=f"[Telltale RESOLVED] {incident.incident_id} {_day(run)}",
+        title=f"Resolved: {incident.title}",
+        summary=f"{incident.incident_id} was resolved by {incident.resolved_by} on {at:%Y-%m-%d %H:%M} UTC. "
+        f"It had been open since {opened:%Y-%m-%d %H:%M} UTC.",
+        drivers=(),
+        actions=(),
+        confidence=float(str(_first(run, "decisions")["confidence"])),
+        link=f"{wb.ctx.settings.telltale_public_url.rstrip('/')}/incidents?incident={incident.incident_id}",
+        playbook=incident.playbook,
+        as_of=_day(run),
+        dedup_key=f"{RECOVERED}:{incident.incident_id}:{at.isoformat()}",
+        run_id=incident.run_id,
+        incident_id=incident.incident_id,
+    )
 
 
 def test_message(wb: Workbench, who: Principal, channel: str) -> Delivery:
@@ -142,15 +225,7 @@ def test_message(wb: Workbench, who: Principal, channel: str) -> Delivery:
         dedup_key=f"test:{now.isoformat()}",
         run_id=f"test-{now.timestamp():.0f}",
     )
-    notification = _channel(wb, channel).compose(note)
-    with wb.store.begin() as books:
-        queued = books.outbox.enqueue(notification, who.tenant, who.user, now, again=True)
-        books.audit.append(
-            who.tenant, "act", "test_message", {"channel": channel, "actor": who.user}, now, approved_by=who.user
-        )
-    deliver(wb, f"test-{queued.id}")
-    with wb.store.read() as books:
-        return books.outbox.get(who.tenant, queued.id)
+    return _send(wb, who, _channel(wb, channel).compose(note), "test_message", again=True)
 
 
 def deliver(wb: Workbench, owner: str, limit: int = 10) -> int:
@@ -174,9 +249,8 @@ def _attempt(wb: Workbench, owner: str, item: Leased) -> None:
     now = wb.ctx.clock.now()
     with wb.store.begin() as books:
         books.outbox.mark_sent(item.delivery.id, reference, now)
-        if item.notification.incident_id:
-            _note_alert(books, item, item.notification.incident_id, now)
         _audit(books, item, "message_sent", {"reference": reference}, now)
+    _tell_incident(wb, item, now)
 
 
 def _failed(wb: Workbench, owner: str, item: Leased, error: WorkbenchError) -> None:
@@ -190,10 +264,26 @@ def _failed(wb: Workbench, owner: str, item: Leased, error: WorkbenchError) -> N
         _audit(books, item, "message_failed", {"error": str(error), "final": again is None}, now)
 
 
-def _note_alert(books: Books, item: Leased, incident_id: str, now: datetime) -> None:
+def _tell_incident(wb: Workbench, item: Leased, now: datetime) -> None:
+    """The incident's timeline has the message. Apart from marking it sent: undone, that would send it twice."""
+    for _ in range(2):
+        try:
+            with wb.store.begin() as books:
+                _note_alert(books, item, now)
+        except Conflict:  # somebody changed the incident at the same moment; look again
+            continue
+        return
+
+
+def _note_alert(books: Books, item: Leased, now: datetime) -> None:
     """The incident knows that people were told; a recovery message may follow only then."""
+    incident_id = item.notification.incident_id
+    if incident_id is None:
+        return
     incident = books.incidents.get(item.tenant, incident_id)
-    entry = TimelineEntry(now, f"alert sent by {item.notification.channel}", item.delivery.created_by)
+    recovered = item.notification.dedup_key.startswith(f"{item.notification.channel}:{RECOVERED}:")
+    what = "recovery message" if recovered else "alert"
+    entry = TimelineEntry(now, f"{what} sent by {item.notification.channel}", item.delivery.created_by)
     after = max(now, incident.updated_at + timedelta(microseconds=1))
     told = replace(incident, alerted=True, updated_at=after, timeline=(*incident.timeline, entry))
     books.incidents.save(told, expected=incident.updated_at)
