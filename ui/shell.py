@@ -34,11 +34,10 @@ MENU = {
 
 st.set_page_config(
     page_title="Telltale",
-    page_icon=str(STATIC / "mark.svg"),  # a file: an icon name would make the browser call a font host
+    page_icon=str(STATIC / "mark.svg"),  # before the menu: an icon's name would make the browser call a font host
     layout="wide",
     menu_items={"About": "**Telltale**: see what changed, learn why, tell who needs to know."},
 )
-st.logo(str(STATIC / f"logo-{st.context.theme.type or 'light'}.svg"), icon_image=str(STATIC / "mark.svg"), size="large")
 
 page = st.navigation(
     {
@@ -56,6 +55,8 @@ page = st.navigation(
     },
     expanded=True,
 )
+st.set_page_config(page_title=f"{page.title} · Telltale")
+st.logo(str(STATIC / f"logo-{st.context.theme.type or 'light'}.svg"), icon_image=str(STATIC / "mark.svg"), size="large")
 auth.gate()
 with telemetry.page_run(page.url_path or "today"):
     page.run()

@@ -70,7 +70,7 @@ def visit(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Visit]:
         faults.watch(page)
         pages.append(page)
         page.goto((base or request.getfixturevalue("server").url) + path, wait_until="commit")
-        settle(page)
+        settle(page, timeout_s=60)  # the first page of a process also imports what it draws with
         return page
 
     yield open_page

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import Visit
+from tests.browser.screen import settle
 from tests.browser.server import Server, serving
 
 TITLES = {
@@ -31,7 +32,8 @@ def menu(page: Page) -> list[str]:
 @pytest.mark.parametrize(("path", "title"), TITLES.items())
 def test_page_opens_under_its_own_link(visit: Visit, path: str, title: str) -> None:
     page = visit(path)
-    assert page.get_by_role("heading", level=1).inner_text() == title
+    assert page.title() == f"{title} · Telltale"
+    assert page.get_by_role("heading", level=1).inner_text()
 
 
 @pytest.mark.parametrize("path", TITLES)
@@ -60,7 +62,7 @@ def test_first_request_after_start_is_a_deep_link(visit: Visit, tmp_path: Path) 
     """A fresh process must run the shell first: the full menu and the badge, never the bare page."""
     with serving(tmp_path) as fresh:
         page = visit("/quality", base=fresh.url)
-        assert page.get_by_role("heading", level=1).inner_text() == "Data quality"
+        assert page.title() == "Data quality · Telltale"
         assert sorted(menu(page)) == sorted(TITLES.values())
         assert page.get_by_text("Local mode: no login").is_visible()
         page.context.close()  # before its server stops
@@ -70,5 +72,6 @@ def test_menu_leads_to_every_page(visit: Visit) -> None:
     page = visit("/")
     for path, title in TITLES.items():
         page.get_by_test_id("stSidebarNavLink").filter(has_text=title).last.click()
-        page.get_by_role("heading", level=1, name=title, exact=True).wait_for()
+        page.wait_for_function("title => document.title === title", arg=f"{title} · Telltale")
+        settle(page)
         assert page.url.endswith(path)
