@@ -58,7 +58,6 @@ def run(
     """Runs a playbook or saved source, keeps the run, and writes its report."""
     with told():
         from core.adapters.clock import FixedClock, SystemClock
-
         from core.bootstrap import build
         from core.pipeline import folder_files, parse_as_of
         from core.service import runs
@@ -187,10 +186,12 @@ def attribute(
             csv, metric=metric, over=over, dims=tuple(d.strip() for d in dims.split(",")), before=before, after=after
         )
         if as_json:
-            show(found.to_json())
+            show(tools.attribution_json(found))
             return
-        for line in found.lines():
-            typer.echo(line)
+        typer.echo(f"{metric} {found.before:,.6g} -> {found.after:,.6g} ({found.change:+,.6g})")
+        for i, s in enumerate(found.slices):
+            share = "n/a" if s.share_pct is None else f"{s.share_pct:+.1f}%"
+            typer.echo(f"{'*' if i < found.causes else ' '} {s.label:40} {s.contribution:+,.6g}  {share} of the change")
 
 
 @app.command()
@@ -234,14 +235,14 @@ def verify(as_json: JsonFlag = False) -> None:
         bench = workbench()
         with bench.store.read() as books:
             found, lines = books.audit.verify(bench.tenant), books.audit.count(bench.tenant)
-        document = {"ok": found.ok, "lines": lines, "first_bad_seq": found.bad_seq, "reason": found.reason}
+        document = {"ok": found.ok, "lines": lines, "first_bad_seq": found.bad_seq, "reason": found.why}
         if as_json:
             show(document)
         else:
             typer.echo(
                 f"audit chain intact: {lines} lines"
                 if found.ok
-                else f"audit chain BROKEN at {found.bad_seq}: {found.reason}"
+                else f"audit chain BROKEN at {found.bad_seq}: {found.why}"
             )
     if not found.ok:
         raise typer.Exit(3)

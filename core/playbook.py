@@ -121,7 +121,8 @@ def read_playbook(folder: Path) -> Playbook:
         data["checks"] = read_suite(folder / "checks.yaml")
     if (folder / "prompt.j2").exists():
         data["prompt"] = (folder / "prompt.j2").read_text("utf-8")
-    for metric in data.get("metrics") or ():
+    metrics = data.get("metrics")
+    for metric in metrics if isinstance(metrics, list) else ():
         if isinstance(metric, dict):
             metric.setdefault("system", metric.get("table"))
     return validate(Playbook, data, folder / "playbook.yaml")

@@ -7,24 +7,27 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
+from core.audit.report import to_json
 from core.check.run import run_checks, to_rows
 from core.check.spec import read_suite
 from core.check.suggest import suggest
-from core.detect.scoring import score_frame
 from core.engine.sql import SqlEngine
 from core.errors import InputError, NotFound
+from core.explain.contribution import Attribution
 from core.explain.contribution import attribute as attribute_frames
 from core.load.export import write_csv
 from core.load.file import load_file
 from core.load.options import LoadOptions
 from core.load.report import Loaded, LoadReport
 from core.model import Dataset, Json, JsonObject
+from core.scoring import score_frame
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -42,7 +45,8 @@ def _opened(path: Path, options: LoadOptions | None = None) -> Iterator[tuple[Lo
 
 
 def _rows(loaded: Loaded, engine: SqlEngine) -> pa.Table:
-    return engine.fetch(engine.relation(loaded.table).select())
+    rows: pa.Table = engine.fetch(engine.relation(loaded.table).select())
+    return rows
 
 
 def load(path: Path, to: Path | None = None) -> LoadReport:
@@ -104,10 +108,10 @@ def detect(
 
 def attribute(
     path: Path, *, metric: str, over: str | None, dims: Sequence[str], before: str, after: str
-) -> dict[str, Json]:
-    """Which slices of the dimensions explain a metric's change between two periods.
+) -> Attribution:
+    """Which slices of the dimensions explain a metric's change between two periods, per day where they are ranges.
 
-    Raises: InputError naming the column or the period without rows.
+    Raises: InputError naming the column, or the period that is malformed or has no rows.
     """
     with _opened(path) as (loaded, engine):
         frame = _rows(loaded, engine).to_pandas()
@@ -117,11 +121,17 @@ def attribute(
             raise InputError(f"{path.name}: there is no column '{column}'.", hint=f"It has {', '.join(frame.columns)}.")
     if time is None:
         raise InputError(f"{path.name}: no time column was found.", hint="Expected a column with dates.")
-    parts = [_period(frame, time, text, path.name) for text in (before, after)]
-    return attribute_frames(parts[0], parts[1], metric, over, tuple(dims)).to_json()
+    old, new = (_period(frame, time, text, path.name) for text in (before, after))
+    return attribute_frames(old.rows, new.rows, metric, over, dims, periods_before=old.days, periods_after=new.days)
 
 
-def _period(frame: pd.DataFrame, time: str, text: str, name: str) -> pd.DataFrame:
+@dataclass(frozen=True, slots=True)
+class _Period:
+    rows: pd.DataFrame
+    days: float  # 1 for a single time
+
+
+def _period(frame: pd.DataFrame, time: str, text: str, name: str) -> _Period:
     start, _, end = text.partition("..")
     try:
         first = pd.Timestamp(start)
@@ -131,11 +141,23 @@ def _period(frame: pd.DataFrame, time: str, text: str, name: str) -> pd.DataFram
     times = pd.to_datetime(frame[time])
     times = times.dt.tz_localize(None) if times.dt.tz is not None else times
     whole_day = len((end or start).strip()) <= len("2025-12-31")
-    limit = last + pd.Timedelta(days=1) if whole_day else last
-    inside = (times >= first) & ((times < limit) if whole_day else (times <= limit))
+    inside = (times >= first) & ((times < last + pd.Timedelta(days=1)) if whole_day else (times <= last))
     if not inside.any():
         raise InputError(f"{name}: no rows in period '{text}'.", field="period")
-    return frame[inside]
+    return _Period(frame[inside], float((last - first).days + 1) if whole_day else 1.0)
+
+
+def attribution_json(found: Attribution) -> Json:
+    """An attribution as the command line prints it: slices with their label, change and part of the total."""
+    document = to_json(found)
+    assert isinstance(document, dict)
+    rows = [{**_object(to_json(s)), "label": s.label, "change": s.change} for s in found.slices]
+    return {**document, "change": found.change, "slices": rows}
+
+
+def _object(value: Json) -> dict[str, Json]:
+    assert isinstance(value, dict)
+    return value
 
 
 def generate(playbook: str, seed: int, out: Path) -> list[Path]:
