@@ -83,16 +83,19 @@ class _State:
     def begin(self, i: int, y: Floats, at: tuple[Ints, ...], usual: Bools) -> None:
         """First states of one series from its warm-up points."""
         level = float(np.median(y[usual] if usual.any() else y))
-        rest = y - level
+        rest, spent = y - level, 1
         for slots, visits, where in zip(self.slots, self.visits, at, strict=True):
             for k in np.unique(where):
                 held = rest[where == k]
-                visits[i, k] = len(held)
-                slots[i, k] = np.median(held) * len(held) / (len(held) + 0.5)
+                if len(held) > 1:  # one visit says nothing about a slot
+                    visits[i, k], slots[i, k] = len(held), np.median(held)
+                    spent += 1
             rest = rest - slots[i, where]
         spread = 1.4826 * float(np.median(np.abs(rest - np.median(rest))))
+        spread = max(spread, 0.5 * float(np.sqrt(np.mean(rest**2))))
         self.floor[i] = 1e-9 + 1e-6 * float(np.max(np.abs(y)))
-        spread = max(spread, 0.5 * float(np.sqrt(np.mean(rest**2))), self.floor[i])
+        # what the slots were fitted to looks calmer than what comes next
+        spread = max(spread * float(np.sqrt((len(y) + spent) / max(len(y) - spent, 1))), self.floor[i])
         self.level[i], self.variance[i], self.learned[i] = level, spread**2, len(y)
         self.mean[i], self.power[i] = float(np.mean(y)), float(np.mean(y**2))
         self.ready[i] = True

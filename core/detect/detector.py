@@ -52,9 +52,16 @@ def oriented(panel: Panel, deviation: Floats, side: Side) -> Floats:
     return np.asarray(deviation * signs)
 
 
+def every(shape: tuple[int, ...], change: ChangeType | None) -> Changes:
+    """An object array of one change type. (``np.full`` would turn the enum into plain text.)"""
+    out = np.empty(shape, dtype=object)
+    out.fill(change)
+    return out
+
+
 def spike_or_dip(deviation: Floats) -> Changes:
     """SPIKE above, DIP below, None at the expectation or without one."""
-    change = np.full(deviation.shape, None, dtype=object)
+    change = every(deviation.shape, None)
     change[deviation > 0] = ChangeType.SPIKE
     change[deviation < 0] = ChangeType.DIP
     return change
@@ -63,7 +70,7 @@ def spike_or_dip(deviation: Floats) -> Changes:
 def packed(name: str, score: Floats, change: Changes, abstentions: tuple[Abstention, ...]) -> Scores:
     """Scores with their alarms; only points that fired keep a change type."""
     alarm = np.nan_to_num(score, nan=0.0) >= ON_THRESHOLD
-    fired = np.full(score.shape, None, dtype=object)
+    fired = every(score.shape, None)
     fired[alarm] = change[alarm]
     return Scores(name, score, alarm, fired, abstentions)
 

@@ -7,7 +7,7 @@ import numpy as np
 from core.detect.residuals import TAIL_NORMAL, on_own_scale, window_sums
 from core.model import Floats
 
-WINDOWS = (3, 7, 14)
+WINDOWS = (7, 14, 28)
 INFLATION = 1.3  # sums of residuals that follow each other vary more than independent ones
 
 

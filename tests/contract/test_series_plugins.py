@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from core.baseline.methods import BaselineMethod, baselines
 from core.detect.detectors import SeriesDetector, detectors
 from core.errors import ConfigError
-from core.model import Baseline, Direction, Metric, Panel, Scores
+from core.model import Baseline, ChangeType, Direction, Metric, Panel, Scores
 from core.plugins import Plugin
 
 METHODS = list(baselines)
@@ -168,7 +168,8 @@ class TestDetector:
         s = detector().score(p, paired(detector, p))
         np.testing.assert_array_equal(s.alarm, np.nan_to_num(s.score) >= 1 - 1e-9)
         assert (np.nan_to_num(s.score) >= 0).all()
-        assert all((change is not None) == fired for change, fired in zip(s.change.flat, s.alarm.flat, strict=True))
+        for change, fired in zip(s.change.flat, s.alarm.flat, strict=True):
+            assert isinstance(change, ChangeType) if fired else change is None
 
     def test_baseline_it_asks_for_exists(self, detector: type[SeriesDetector]) -> None:
         assert detector.baseline == "" or detector.baseline in baselines

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from core.detect.detector import Changes, SeriesDetector, detectors, oriented, packed, unanswered
+from core.detect.detector import Changes, SeriesDetector, detectors, every, oriented, packed, unanswered
 from core.detect.gaps import missing_score, stuck_score
 from core.detect.residuals import innovations, on_own_scale, residuals
 from core.detect.shifts import shift_statistic
 from core.model import Baseline, ChangeType, Floats, Panel, Scores
 
-DAILY_CUT = 3.7  # running scales; measured on dev sets of daily business metrics
+POINT_CUT, SHIFT_CUT = 3.8, 3.5  # running scales; measured on labelled daily business metrics
 HOURLY_CUT, MINUTE_CUT = 3.1, 5.5  # standard deviations; more points a day need a higher cut
 
 
@@ -32,12 +32,12 @@ class Combined(SeriesDetector):
     def score(self, panel: Panel, baseline: Baseline) -> Scores:
         """The strongest test in multiples of its cut. Abstains: where the baseline does."""
         if not panel.values.size:
-            return packed(self.name, panel.values.copy(), np.full(panel.shape, None, dtype=object), ())
+            return packed(self.name, panel.values.copy(), every(panel.shape, None), ())
         fine = len(panel.index) > 1 and (panel.index[1] - panel.index[0]) < pd.Timedelta(hours=20)
         z = residuals(panel.values, baseline)
         tests = self._fine(panel, z) if fine else self._coarse(panel, z)
         missing = missing_score(panel.values, panel.index)
-        tests.append((np.where(np.isnan(panel.values), missing, 0.0), _kind(z, ChangeType.MISSING)))
+        tests.append((np.where(np.isnan(panel.values), missing, 0.0), every(z.shape, ChangeType.MISSING)))
         score, change = _strongest(tests)
         unknown = np.isnan(z) & ~((missing > 0) & np.isfinite(baseline.expected))
         score = np.where(unknown, np.nan, score * self.sensitivity)
@@ -50,18 +50,16 @@ class Combined(SeriesDetector):
     def _coarse(self, panel: Panel, z: Floats) -> list[tuple[Floats, Changes]]:
         point, shift = on_own_scale(innovations(z)), shift_statistic(z)
         return [
-            (oriented(panel, point, self.side) / DAILY_CUT, _moved(point)),
-            (oriented(panel, shift, self.side) / DAILY_CUT, _moved(shift, ChangeType.STEP_UP, ChangeType.STEP_DOWN)),
-            (stuck_score(panel.values), _kind(z, ChangeType.STUCK)),
+            (oriented(panel, point, self.side) / POINT_CUT, _moved(point)),
+            (oriented(panel, shift, self.side) / SHIFT_CUT, _moved(shift, ChangeType.STEP_UP, ChangeType.STEP_DOWN)),
+            (stuck_score(panel.values), every(z.shape, ChangeType.STUCK)),
         ]
 
 
 def _moved(z: Floats, up: ChangeType = ChangeType.SPIKE, down: ChangeType = ChangeType.DIP) -> Changes:
-    return np.where(z >= 0, np.array(up, dtype=object), np.array(down, dtype=object))
-
-
-def _kind(z: Floats, change: ChangeType) -> Changes:
-    return np.full(z.shape, change, dtype=object)
+    change = every(z.shape, up)
+    change[z < 0] = down
+    return change
 
 
 def _strongest(tests: list[tuple[Floats, Changes]]) -> tuple[Floats, Changes]:

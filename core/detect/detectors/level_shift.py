@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from core.detect.detector import SeriesDetector, detectors, oriented, packed, unanswered
+from core.detect.detector import SeriesDetector, detectors, every, oriented, packed, unanswered
 from core.detect.residuals import residuals
 from core.detect.shifts import shift_statistic
 from core.model import Baseline, ChangeType, Panel, Scores
@@ -20,13 +20,13 @@ class LevelShift(SeriesDetector):
     baseline: ClassVar[str] = "robust_seasonal"
 
     windows: tuple[int, ...] = Field((3, 7, 14, 28), min_length=1, description="Points to sum over, each tested")
-    threshold: float = Field(3.7, gt=0, description="Cut in running standard deviations")
+    threshold: float = Field(3.0, gt=0, description="Cut in running standard deviations")
 
     def score(self, panel: Panel, baseline: Baseline) -> Scores:
         """The strongest sum in multiples of ``threshold``. Abstains: where the baseline does."""
         z = residuals(panel.values, baseline)
         shift = shift_statistic(z, self.windows) / self.threshold
         score = np.where(np.isnan(z), np.nan, np.maximum(oriented(panel, shift, self.side), 0.0))
-        change = np.full(z.shape, ChangeType.STEP_UP, dtype=object)
+        change = every(z.shape, ChangeType.STEP_UP)
         change[shift < 0] = ChangeType.STEP_DOWN
         return packed(self.name, score, change, unanswered(panel, baseline, score))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from core.detect.detector import SeriesDetector, detectors, packed
+from core.detect.detector import SeriesDetector, detectors, every, packed
 from core.detect.gaps import ENOUGH, missing_score, stuck_score
 from core.model import Abstention, Baseline, ChangeType, Panel, Scores
 
@@ -22,7 +22,7 @@ class Missing(SeriesDetector):
         run = stuck_score(panel.values) if self.stuck else np.zeros_like(gap)
         before = np.cumsum(np.isfinite(panel.values), axis=1) - np.isfinite(panel.values)
         score = np.where(before >= ENOUGH, np.maximum(gap, run), np.nan)
-        change = np.full(score.shape, ChangeType.MISSING, dtype=object)
+        change = every(score.shape, ChangeType.MISSING)
         change[run > gap] = ChangeType.STUCK
         last = before[:, -1] if panel.shape[1] else np.zeros(panel.shape[0])
         short = tuple(
