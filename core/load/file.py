@@ -267,7 +267,7 @@ def _careful(
     rows_in = stage(rows, plan.layout, raw, rejects)
     told(0.7, "Typing")
     columns, remarks = chosen(connection, raw, plan.layout, plan.candidates, plan.stated)
-    loaded = copy_judged(connection, raw, columns, room / "typed.parquet", rejects)
+    loaded = copy_judged(connection, raw, rows_in - rejects.count, columns, room / "typed.parquet", rejects)
     return _Rows(columns, rows_in, loaded, (*plan.notes, *remarks, *choices(columns, plan.sample)))
 
 

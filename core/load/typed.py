@@ -161,13 +161,15 @@ def chosen(
     stated: frozenset[str],
 ) -> tuple[tuple[TypedColumn, ...], tuple[str, ...]]:
     """The format of every column, judged on all its values, and remarks on columns that nearly had a type."""
-    parts = []
+    parts, flags = [], ["*"]
     for i, candidate in enumerate(found):
         parts.append(f"count(c{i}) - count(*) FILTER (trim(c{i}) IN {_NULLS})")
-        for form in candidate.formats:
-            bad = _bad(i, form)
+        for j, form in enumerate(candidate.formats):
+            bad = f"bad_{i}_{j}"
+            flags.append(f"{_bad(i, form)} AS {bad}")
             parts.append(f"count(*) FILTER ({bad}), arg_min(c{i}, line) FILTER ({bad}), min(line) FILTER ({bad})")
-    counted = iter(_one(connection, f"SELECT {', '.join(parts)} FROM read_parquet({quoted_text(str(raw))})"))
+    source = f"SELECT {', '.join(flags)} FROM read_parquet({quoted_text(str(raw))})"
+    counted = iter(_one(connection, f"SELECT {', '.join(parts)} FROM ({source})"))
     columns, notes = [], []
     for i, candidate in enumerate(found):
         total = int(str(next(counted) or 0))
@@ -190,18 +192,19 @@ def chosen(
 def copy_judged(
     connection: duckdb.DuckDBPyConnection,
     raw: Path,
+    staged: int,
     columns: Sequence[TypedColumn],
     target: Path,
     rejects: RejectList,
 ) -> int:
-    """Copies the rows whose every cell has its column's type into ``target``; the others become rejects."""
+    """Copies those of the ``staged`` rows whose every cell has its column's type; the others become rejects."""
     source = f"read_parquet({quoted_text(str(raw))})"
     judged = [i for i, c in enumerate(columns) if c.format is not f.TEXT]
     bad = [_bad(i, columns[i].format) for i in judged]
     keep = f"WHERE NOT coalesce({' OR '.join(f'({b})' for b in bad)}, false)" if bad else ""
     values = ", ".join(f"{c.format.sql(f'c{i}')} AS {quoted_name(c.name)}" for i, c in enumerate(columns))
     rows = _copy(connection, f"SELECT {values} FROM {source} {keep}", target)
-    if bad:
+    if rows < staged:
         which = " ".join(f"WHEN {b} THEN {i}" for b, i in zip(bad, judged, strict=True))
         query = (
             f"SELECT * FROM (SELECT *, CASE {which} END AS which FROM {source}) WHERE which IS NOT NULL ORDER BY line"

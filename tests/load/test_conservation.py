@@ -124,11 +124,11 @@ def _cell(rng: random.Random, kind: str) -> str:
     return made[kind]
 
 
-def test_a_hundred_and_twenty_nasty_files(tmp_path: Path) -> None:
+def test_eighty_nasty_files(tmp_path: Path) -> None:
     rng = random.Random(20250601)
-    loaded = [load(_nasty(rng), tmp_path) for _ in range(120)]
+    loaded = [load(_nasty(rng), tmp_path) for _ in range(80)]
     # most are loaded in spite of their flaws; a refusal is for files without one usable row
-    assert sum(one is not None for one in loaded) > 95
+    assert sum(one is not None for one in loaded) > 60
 
 
 def test_both_readers_give_the_same_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
