@@ -90,7 +90,7 @@ def _claims(sentence: str, facts: tuple[Evidence, ...]) -> Iterator[tuple[str, b
     yield from ((f"E{m.group(1)}", f"E{m.group(1)}" in ids) for m in _CITATION.finditer(sentence))
     times = _times(facts)
     for pattern, known in ((_ISO, _iso_known), (_WRITTEN, _written_known), (_CLOCK, _clock_known)):
-        yield from ((m.group().strip(), known(m, times)) for m in pattern.finditer(sentence))
+        yield from ((m.group().strip(" ."), known(m, times)) for m in pattern.finditer(sentence))
         sentence = pattern.sub(lambda m: " " * len(m.group()), sentence)
     near = _named(sentence, facts)
     years = {float(t.year) for t in times}
