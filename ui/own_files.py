@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.errors import WorkbenchError
+from core.errors import InputError, WorkbenchError
 from core.playbook import Playbook
 from core.service import runs
-from ui import cards, data, state
+from ui import cards, data, links, state
 
 
 def replacement(name: str, book: Playbook) -> None:
     """Upload one or more of the playbook's files; they count until they are restored or the session ends."""
     edits = state.edits(name)
+    expected = ", ".join(spec.file for spec in book.tables.values())
     with st.container(border=True):
         st.markdown(f"**{cards.safe(book.title)}: use other files for this session**")
-        st.caption("Expected: " + ", ".join(spec.file for spec in book.tables.values()) + ". Files that you leave out stay.")  # fmt: skip
+        st.caption(f"Expected: {expected}. Files that you leave out stay.")
         round_ = st.session_state.get("data_files_round", 0)
         chosen = st.file_uploader(
             f"Files of {book.title}", accept_multiple_files=True, key=f"data_own_{name}_{round_}", max_upload_size=50
@@ -26,8 +27,11 @@ def replacement(name: str, book: Playbook) -> None:
             _use(name, book, {file.name: file.getvalue() for file in chosen})
         with st.container(horizontal=True, vertical_alignment="center"):
             if edits:
-                st.badge(f"Replaced: {', '.join(book.tables[t].file for t in edits)}", icon=":material/edit:", color="blue")  # fmt: skip
-                st.page_link("pages/today.py", label="See the result", icon=":material/today:", query_params={"source": name})  # fmt: skip
+                replaced = ", ".join(book.tables[t].file for t in edits)
+                st.badge(f"Replaced: {replaced}", icon=":material/edit:", color="blue")
+                st.page_link(
+                    links.page("today"), label="See the result", icon=":material/today:", query_params={"source": name}
+                )
             st.button(
                 "Restore demo data", icon=":material/undo:", key="data_own_restore", disabled=not edits,
                 on_click=state.restore, args=(name,),
@@ -42,9 +46,8 @@ def _use(name: str, book: Playbook, files: dict[str, bytes]) -> None:
     st.session_state["data_files_round"] = st.session_state.get("data_files_round", 0) + 1
     try:
         if unknown:
-            from core.errors import InputError
-
-            raise InputError(f"{', '.join(unknown)}: not a file of {book.title}.", hint=f"Expected {', '.join(s.file for s in book.tables.values())}.")  # fmt: skip
+            expected = ", ".join(spec.file for spec in book.tables.values())
+            raise InputError(f"{', '.join(unknown)}: not a file of {book.title}.", hint=f"Expected {expected}.")
         runs.dataset(data.bench(), name, {**state.edits(name), **known})
         for table, content in known.items():
             state.edit(name, table, content)

@@ -10,7 +10,7 @@ from core.service import runs, sources
 from core.service.sources import Saved, SourceDefinition
 from core.service.uploads import Draft
 from core.views import compare
-from ui import auth, cards, data, upload, words
+from ui import auth, cards, data, links, upload, words
 
 
 def listing() -> None:
@@ -19,7 +19,7 @@ def listing() -> None:
     st.header(f"Saved sources ({len(found)})")
     comparison()
     if not found:
-        st.info("None yet. Drop a file above: it can be run and explored two clicks later.", icon=":material/upload_file:")  # fmt: skip
+        st.info("None yet. Drop a file above; two clicks later it is explored.", icon=":material/upload_file:")
     for one in found:
         with st.container(border=True):
             _card(one)
@@ -45,15 +45,23 @@ def _card(one: Saved) -> None:
             st.badge("not run yet", color="gray")
     st.caption(cards.safe(_facts(d)) + f" · version {one.version}")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.page_link("pages/today.py", label="Today", icon=":material/today:", query_params={"source": d.name})
+        st.page_link(links.page("today"), label="Today", icon=":material/today:", query_params={"source": d.name})
         st.page_link(
-            "pages/explore.py", label="Explore", icon=":material/query_stats:", query_params={"source": d.name}
+            links.page("explore"), label="Explore", icon=":material/query_stats:", query_params={"source": d.name}
         )
-        st.page_link("pages/quality.py", label="Checks", icon=":material/fact_check:", query_params={"source": d.name})
+        st.page_link(
+            links.page("quality"), label="Checks", icon=":material/fact_check:", query_params={"source": d.name}
+        )
         with st.popover("Replace a file", icon=":material/sync:", key=f"data_replace_{d.name}"):
             _replace(d)
-        st.button("Edit", icon=":material/tune:", type="tertiary", key=f"data_edit_{d.name}", on_click=upload.keep, args=(Draft((), d),))  # fmt: skip
-        st.button("Delete", icon=":material/delete:", type="tertiary", key=f"data_delete_{d.name}", on_click=_delete, args=(d.name,))  # fmt: skip
+        st.button(
+            "Edit", icon=":material/tune:", type="tertiary", key=f"data_edit_{d.name}",
+            on_click=upload.keep, args=(Draft((), d),),
+        )  # fmt: skip
+        st.button(
+            "Delete", icon=":material/delete:", type="tertiary", key=f"data_delete_{d.name}",
+            on_click=_delete, args=(d.name,),
+        )  # fmt: skip
 
 
 def _facts(d: SourceDefinition) -> str:
@@ -79,7 +87,8 @@ def _replace(d: SourceDefinition) -> None:
     if len(d.tables) > 1:
         table = str(st.selectbox("File", [t.name for t in d.tables], key=f"data_replace_table_{d.name}"))
     round_ = st.session_state.get("data_files_round", 0)
-    file = st.file_uploader("Newer file", key=f"data_replace_file_{d.name}_{round_}", max_upload_size=data.bench().ctx.settings.telltale_max_upload_mb)  # fmt: skip
+    limit = data.bench().ctx.settings.telltale_max_upload_mb
+    file = st.file_uploader("Newer file", key=f"data_replace_file_{d.name}_{round_}", max_upload_size=limit)
     ready = file is not None
     if st.button("Replace and rerun", type="primary", disabled=not ready, key=f"data_replace_go_{d.name}") and file:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pandas as pd
 import streamlit as st
 
@@ -10,12 +12,12 @@ from core.model import ColumnType
 from core.service import checks, measures, runs, sources
 from core.service.sources import SourceDefinition
 from core.service.uploads import Draft
-from ui import auth, cards, data, upload
+from ui import auth, cards, data, links, upload
 
 FREQUENCIES = {"h": "Hour", "D": "Day", "W": "Week", "MS": "Month"}
 GOOD = ("up", "down", "none")
 # ISO codes of the holiday calendars people ask for first; any other code can be typed.
-COUNTRIES = ("AT", "AU", "BE", "BR", "CA", "CH", "CN", "CZ", "DE", "DK", "ES", "FI", "FR", "GB", "IE", "IN", "IT", "JP", "KR", "MX", "NL", "NO", "NZ", "PL", "PT", "SE", "SG", "TR", "US", "ZA")  # fmt: skip
+COUNTRIES = "AT AU BE BR CA CH CN CZ DE DK ES FI FR GB IE IN IT JP KR MX NL NO NZ PL PT SE SG TR US ZA".split(" ")
 
 
 def form(draft: Draft, definition: SourceDefinition, round_: int) -> None:
@@ -34,9 +36,10 @@ def form(draft: Draft, definition: SourceDefinition, round_: int) -> None:
             "One point per", options, default=definition.freq if definition.freq in options else "D",
             format_func=FREQUENCIES.__getitem__, required=True, key=f"{key}_freq",
         )  # fmt: skip
+        known = COUNTRIES.index(definition.country) if definition.country in COUNTRIES else None
         country = st.selectbox(
-            "Public holidays of", COUNTRIES, index=COUNTRIES.index(definition.country) if definition.country in COUNTRIES else None,
-            placeholder="none", accept_new_options=True, key=f"{key}_country", width=200,
+            "Public holidays of", COUNTRIES, index=known, placeholder="none", accept_new_options=True,
+            key=f"{key}_country", width=200,
             help="Two-letter country code. Baselines then know that holidays are quieter, or busier.",
         )  # fmt: skip
     dimensions = _dimensions(definition, key)
@@ -44,7 +47,10 @@ def form(draft: Draft, definition: SourceDefinition, round_: int) -> None:
         run = st.button("Save and run", type="primary", icon=":material/play_arrow:", key=f"{key}_run")
         explore = st.button("Save and explore", icon=":material/query_stats:", key=f"{key}_explore")
         save = st.button("Save", icon=":material/save:", key=f"{key}_save")
-        st.button("Discard", icon=":material/close:", type="tertiary", key=f"{key}_discard", on_click=upload.keep, args=(None,))  # fmt: skip
+        st.button(
+            "Discard", icon=":material/close:", type="tertiary", key=f"{key}_discard",
+            on_click=upload.keep, args=(None,),
+        )  # fmt: skip
     if not (run or explore or save):
         return
     try:
@@ -61,7 +67,8 @@ def _taken(title: str) -> None:
         st.warning(f"'{cards.safe(title)}' is the name of a playbook; choose another.", icon=":material/edit:")
     elif name in data.names():
         st.info(
-            f"A source '{cards.safe(title)}' exists: saving makes a new version of it. To compare a newer file with it, use Replace below.",
+            f"A source '{cards.safe(title)}' exists: saving makes a new version of it. "
+            "To see what a newer file changes, use its own button below.",
             icon=":material/info:",
         )
 
@@ -75,17 +82,20 @@ def _metrics(definition: SourceDefinition, key: str) -> pd.DataFrame:
         frame,
         hide_index=True,
         num_rows="fixed",
+        column_order=measures.COLUMNS if several else [c for c in measures.COLUMNS if c != "table"],
         disabled=["table", "column"],
         height=min(420, 38 + 35 * len(frame)),
         column_config={
             "use": config.CheckboxColumn("Measure", width="small"),
-            "table": config.TextColumn("Table") if several else None,
+            "table": config.TextColumn("Table"),
             "column": config.TextColumn("Column"),
             "label": config.TextColumn("Label", required=True, max_chars=60),
             "agg": config.SelectboxColumn("Gathered by", options=list(measures.AGGREGATES), required=True),
-            "over": config.SelectboxColumn("Divided by", options=[None, *measures.numeric_columns(definition)], help="Makes it a ratio: sum of the column over the sum of this one."),
+            "over": config.SelectboxColumn("Divided by", options=measures.numeric_columns(definition),
+                                         help="Makes it a ratio: sum of the column over the sum of this one."),
             "unit": config.TextColumn("Unit", max_chars=12),
-            "good": config.SelectboxColumn("Good direction", options=list(GOOD), required=True, help="Moves the other way are findings; none means that both are."),
+            "good": config.SelectboxColumn("Good direction", options=list(GOOD), required=True,
+                                         help="Moves the other way are findings; none means that both are."),
         },
         key=f"{key}_metrics",
         alt="Metrics of the source",
@@ -141,12 +151,10 @@ def _save(definition: SourceDefinition, *, run: bool, explore: bool) -> None:
         if run:
             status.update(label="Running: checks, baselines, detectors, explanation")
             st.write("The first run of a new suite takes a few seconds")
-            try:
+            with suppress(InputError):  # Today shows the same refusal, with what to do; the source is saved
                 runs.run(wb, auth.current(), saved.name)
-            except InputError:
-                pass  # Today shows the same refusal, with what to do; the source is saved
         status.update(label="Saved", state="complete", expanded=False)
     st.session_state["source"] = saved.name
     if run or explore:
-        st.switch_page("pages/today.py" if run else "pages/explore.py", query_params={"source": saved.name})
+        st.switch_page(links.page("today" if run else "explore"))
     st.rerun()

@@ -9,13 +9,14 @@ import streamlit as st
 
 from core import charts
 from core.errors import WorkbenchError
-from core.load.file import table_name
+from core.load.file import Progress, table_name
 from core.service import uploads
 from core.service.sources import coarsest, guess_metric
 from core.service.uploads import Draft, Upload
 from ui import cards, data, words
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
     from streamlit.typing import UploadedFile
 
 KINDS = "CSV, TSV and other delimited text, gzip of it, Excel or Parquet"
@@ -61,9 +62,7 @@ def _ingest(chosen: Sequence[UploadedFile]) -> list[WorkbenchError]:
         for file in chosen:
             bar = st.progress(0.0, file.name)
             try:
-                upload = uploads.receive(
-                    wb, file.name, file.getvalue(), lambda share, what, b=bar, n=file.name: b.progress(share, f"{n}: {what}")
-                )  # fmt: skip
+                upload = uploads.receive(wb, file.name, file.getvalue(), _told(bar, file.name))
             except WorkbenchError as problem:
                 problems.append(problem)
                 continue
@@ -77,6 +76,13 @@ def _ingest(chosen: Sequence[UploadedFile]) -> list[WorkbenchError]:
             title = table_name(read[0].name).replace("_", " ").capitalize()
             keep(uploads.draft(wb, title, read))
     return problems
+
+
+def _told(bar: DeltaGenerator, name: str) -> Progress:
+    def tell(share: float, what: str) -> None:
+        bar.progress(share, f"{name}: {what}")
+
+    return tell
 
 
 def glance(upload: Upload) -> None:
