@@ -11,13 +11,27 @@ import pandas as pd
 import streamlit as st
 from pydantic import TypeAdapter
 
-from core import pipeline, views
+from core import comparison, pipeline, views
 from core.audit.report import stamp
 from core.baseline.measure import MetricSpec
 from core.bootstrap import workbench
 from core.charts import Mark
 from core.detect.find import find, group_runs
-from core.model import Baseline, Bools, Decision, Explanation, Finding, Panel, Run, Scores, Severity, Table, Trace
+from core.model import (
+    Baseline,
+    Bools,
+    Decision,
+    Explanation,
+    Finding,
+    Incident,
+    IncidentStatus,
+    Panel,
+    Run,
+    Scores,
+    Severity,
+    Table,
+    Trace,
+)
 from core.playbook import BaselineUse, DetectorUse, Playbook
 from core.service import previews, runs, sources
 from core.service.workbench import Workbench
@@ -225,3 +239,31 @@ def outline(table: Table, column: str, metric: MetricSpec, freq: str) -> Panel:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _outline(path: str, name: str, column: str, metric: str, freq: str, _table: Table) -> Panel:
     return previews.outline(bench().ctx.engine, _table, column, MetricSpec.model_validate_json(metric), freq)
+
+
+def ceiling(name: str, edits: Edits, use: DetectorUse, i: int) -> float:
+    """The largest score any value of the latest point of a series could have, in multiples of the threshold."""
+    return _ceiling(name, content_key(name, edits), use.model_dump_json(), i, edits)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _ceiling(name: str, key: str, use: str, i: int, _edits: Edits) -> float:
+    series = _panel(name, key, None, _edits)
+    return comparison.ceiling(playbook(name), DetectorUse.model_validate_json(use), series, i)
+
+
+def incidents(
+    statuses: Sequence[IncidentStatus], severities: Sequence[Severity], playbook: str | None, text: str
+) -> tuple[Incident, ...]:
+    """The incidents that match every given filter, newest first."""
+    with bench().store.read() as books:
+        found = books.incidents.list(
+            auth.current().tenant, statuses=statuses, severities=severities, playbook=playbook, text=text, limit=1000
+        )
+    return tuple(sorted(found, key=lambda i: i.created_at, reverse=True))
+
+
+def incident_counts() -> Mapping[IncidentStatus, int]:
+    """How many incidents are in each state."""
+    with bench().store.read() as books:
+        return books.incidents.counts(auth.current().tenant)
