@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -116,7 +115,7 @@ def series_chart(
     return alt.layer(*layers).properties(title=alt.Title(title, anchor="start"), height=height)
 
 
-def _altair() -> ModuleType:
+def _altair() -> Any:  # a module: its names are types of the file's own signatures
     """Altair without its schema checks, which take most of the time of drawing; tests draw with them."""
     import altair as alt
     from altair.utils import schemapi
@@ -185,23 +184,37 @@ def bars(frame: pd.DataFrame, *, label: str, value: str, title: str, palette: Pa
     return alt.layer(bar, zero).properties(title=alt.Title(title, anchor="start"), height=70 + 28 * len(frame))
 
 
-def strips(frame: pd.DataFrame, *, title: str, palette: Palette) -> alt.Chart:
+def strips(
+    frame: pd.DataFrame,
+    *,
+    title: str,
+    palette: Palette,
+    rows: Sequence[str] = (),
+    span: tuple[datetime, datetime] | None = None,
+) -> alt.Chart:
     """One row of ticks per detector: when each one fired.
 
-    Shape: ``frame`` has columns ts, detector, score; one row per alarm.
+    Shape: ``frame`` has columns ts, detector, score; one row per alarm. ``rows`` names every detector, also those
+    that never fired, and ``span`` is the whole history.
     """
     alt = _altair()
+    names = list(rows or dict.fromkeys(frame["detector"]))
     return (
         alt.Chart(frame)
         .mark_tick(thickness=2, size=18)
         .encode(
-            x=alt.X("ts:T", title=None, axis=alt.Axis(grid=False)),
-            y=alt.Y("detector:N", title=None, axis=alt.Axis(labelLimit=260)),
+            x=alt.X("ts:T", title=None, axis=alt.Axis(grid=False), scale=_time_scale(span)),
+            y=alt.Y("detector:N", title=None, axis=alt.Axis(labelLimit=260), scale=alt.Scale(domain=names)),
             color=alt.value(palette.bad),
             tooltip=[alt.Tooltip("ts:T", format="%d %b %Y %H:%M"), "detector:N", alt.Tooltip("score:Q", format=".2f")],
         )
-        .properties(title=alt.Title(title, anchor="start"))
+        .properties(title=alt.Title(title, anchor="start"), height=70 + 28 * len(names))
     )
+
+
+def _time_scale(span: tuple[datetime, datetime] | None) -> alt.Scale:
+    alt = _altair()
+    return alt.Scale(domain=[t.isoformat() for t in span]) if span else alt.Scale()
 
 
 def time_format(frame: pd.DataFrame) -> str:

@@ -1,22 +1,20 @@
-"""Detectors side by side over one history: when each fired, how often they agree, what they could say at all."""
+"""Detectors of one source side by side: how they are called, what they say now, what they could say at all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import pandas as pd
+import yaml
 
 from core.baseline.methods import baselines
 from core.detect.detectors import detectors
-from core.detect.find import period_end
-from core.model import Baseline, Bools, Panel, Scores
+from core.model import Abstention, Baseline, Bools, Floats, Panel, Scores
 from core.pipeline import score
 from core.playbook import BaselineUse, DetectorUse, Playbook
 
-YEAR = pd.Timedelta(days=365.25)
-EXTREME = 1000.0  # times the largest value so far: as far out as any real value would be
+EXTREME = 1000.0  # times the largest value so far: further out than any real value
 
 
 def paired(playbook: Playbook, use: DetectorUse) -> BaselineUse:
@@ -26,102 +24,85 @@ def paired(playbook: Playbook, use: DetectorUse) -> BaselineUse:
 
 
 def name_of(use: DetectorUse) -> str:
-    """A detector with what was changed of it: ``Percentage change (pct 20) on Trailing mean``."""
-    changed = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in use.params.items())
-    title = detectors.get(use.detector).title + (f" ({changed})" if changed else "")
-    return title + (f" on {baselines.get(use.baseline.method).title}" if use.baseline else "")
+    """A detector with what was changed of it: ``Percentage change, pct 20, on Trailing mean``."""
+    changed = [f"{k.replace('_', ' ')} {v}" for k, v in use.params.items()]
+    on = [f"on {baselines.get(use.baseline.method).title}"] if use.baseline else []
+    return ", ".join([detectors.get(use.detector).title, *changed, *on])
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One detector over one series.
-
-    Units: ``per_year`` counts alarms over the judged time; ``ceiling`` is the largest score any value of the latest
-    point could have, in multiples of the threshold (NaN while the detector abstains).
-    """
-
-    title: str
-    baseline: Baseline
-    scores: Scores
-    alarm: Bools  # [n_points]
-    alarms: int  # alarms that touch count as one
-    per_year: float | None
-    latest: str
-    abstention: str | None
-    ceiling: float
+def as_yaml(uses: Sequence[DetectorUse]) -> str:
+    """The ``detectors`` key of a playbook file."""
+    rows = [u.model_dump(mode="json", exclude_defaults=True) for u in uses]
+    return str(yaml.safe_dump({"detectors": rows}, sort_keys=False, allow_unicode=True))
 
 
-def lane(playbook: Playbook, use: DetectorUse, panel: Panel, i: int, baseline: Baseline, scores: Scores) -> Lane:
-    """How one detector did on series ``i`` of a panel that it has scored."""
-    alarm = scores.alarm[i]
-    starts = alarm & ~np.concatenate([[False], alarm[:-1]])
-    judged = int(np.isfinite(scores.score[i]).sum())
-    reason = next((a.reason for a in scores.abstentions if a.series == i), None)
-    return Lane(
-        title=name_of(use),
-        baseline=baseline,
-        scores=scores,
-        alarm=alarm,
-        alarms=int(starts.sum()),
-        per_year=int(starts.sum()) / (judged * _period(panel) / YEAR) if judged else None,
-        latest=_latest(scores, i, reason),
-        abstention=reason,
-        ceiling=ceiling(playbook, use, panel, i),
+def only(panel: Panel, baseline: Baseline, scores: Scores, i: int) -> tuple[Panel, Baseline, Scores]:
+    """One series of a scored panel, as a panel of its own."""
+
+    def kept(found: Sequence[Abstention]) -> tuple[Abstention, ...]:
+        return tuple(replace(a, series=0) for a in found if a.series == i)
+
+    return (
+        replace(panel, values=panel.values[[i]], series=panel.series.iloc[[i]].reset_index(drop=True)),
+        replace(
+            baseline,
+            expected=baseline.expected[[i]],
+            lower=baseline.lower[[i]],
+            upper=baseline.upper[[i]],
+            trained_on=lambda _, point: baseline.trained_on(i, point),
+            abstentions=kept(baseline.abstentions),
+        ),
+        replace(
+            scores,
+            score=scores.score[[i]],
+            alarm=scores.alarm[[i]],
+            change=scores.change[[i]],
+            abstentions=kept(scores.abstentions),
+        ),
     )
 
 
-def _period(panel: Panel) -> pd.Timedelta:
-    return pd.Timedelta(period_end(panel.index[-1], panel.freq) - panel.index[-1].to_pydatetime())
-
-
-def _latest(scores: Scores, i: int, reason: str | None) -> str:
+def latest(scores: Scores, i: int) -> str:
+    """What a detector says of the last point of series ``i``: alarm, quiet, or why it abstains."""
     last = float(scores.score[i, -1]) if scores.score.shape[1] else np.nan
     if np.isnan(last):
-        return f"abstains: {reason or 'no score at this point'}"
-    state = "alarm" if scores.alarm[i, -1] else "quiet"
-    return f"{state}, {last:.2f} x its limit"
+        reason = next((a.reason for a in scores.abstentions if a.series == i), "no score at this point")
+        return f"abstains: {reason}"
+    return f"{'alarm' if scores.alarm[i, -1] else 'quiet'}, {last:.2f} x its limit"
 
 
 def ceiling(playbook: Playbook, use: DetectorUse, panel: Panel, i: int) -> float:
     """The largest score that any value of the latest point of series ``i`` could have, a missing one included.
 
-    Below 1 the history is too short, or too restless, for the detector to fire at all. NaN while it abstains.
+    Units: multiples of the detector's threshold; below 1 it cannot fire now, whatever happens. NaN while it abstains.
     """
     if not panel.shape[1]:
         return float("nan")
-    series = panel.series.iloc[[i]].reset_index(drop=True)
     values = panel.values[[i]]
-    size = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0
-    best = float("nan")
-    for extreme in (EXTREME * (size or 1.0), -EXTREME * (size or 1.0), np.nan):
-        tried = values.copy()
-        tried[0, -1] = extreme
-        _, scores = score(playbook, use, replace(panel, values=tried, series=series))
-        best = float(np.fmax(best, scores.score[0, -1]))
-    return best
+    size = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 0.0
+    alone = replace(panel, series=panel.series.iloc[[i]].reset_index(drop=True))
+    tries = (EXTREME * (size or 1.0), -EXTREME * (size or 1.0), float("nan"))
+    reached = [_last_score(playbook, use, alone, values, value) for value in tries]
+    return float(np.fmax.reduce(reached))
 
 
-def agreement(alarms: Sequence[Bools]) -> list[int | None]:
-    """For each detector, how many of its alarmed points another one also alarmed, one period early or late included.
-
-    None for a detector that is alone.
-    """
-    if len(alarms) < 2:
-        return [None] * len(alarms)
-    wide = [_widened(a) for a in alarms]
-    return [int((a & np.any([w for j, w in enumerate(wide) if j != k], axis=0)).sum()) for k, a in enumerate(alarms)]
+def _last_score(playbook: Playbook, use: DetectorUse, panel: Panel, values: Floats, value: float) -> float:
+    tried = values.copy()
+    tried[0, -1] = value
+    _, scores = score(playbook, use, replace(panel, values=tried))
+    return float(scores.score[0, -1])
 
 
-def overlap(alarms: Sequence[Bools]) -> np.ndarray:
-    """Share of alarmed points that two detectors have in common, for every pair (Jaccard, one period of slack).
+def overlap(alarms: Sequence[Bools]) -> Floats:
+    """Share of alarmed points that two detectors have in common, for every pair, one period of slack included.
 
     Shape: ``[n, n]``; NaN where neither fired.
     """
     out = np.full((len(alarms), len(alarms)), np.nan)
     for j, a in enumerate(alarms):
         for k, b in enumerate(alarms):
-            common = int((a & _widened(b)).sum()) + int((b & _widened(a)).sum())
             every = int(a.sum()) + int(b.sum())
+            common = int((a & _widened(b)).sum()) + int((b & _widened(a)).sum())
             out[j, k] = common / every if every else np.nan
     return out
 

@@ -21,7 +21,7 @@ from core.load.export import write_csv
 from core.model import Baseline, Bools, Delta, Metric, Panel
 from core.pipeline import parse_as_of, target
 from core.playbook import BaselineUse, DetectorUse, Playbook
-from ui import data, forms, words
+from ui import cards, data, forms, words
 
 WINDOWS = {"30": 30, "90": 90, "all": charts.MAX_POINTS}
 SHORT = {
@@ -78,19 +78,18 @@ def choose(name: str, book: Playbook, edits: Edits) -> View:
     panel = data.panel(name, edits)
     asked = st.session_state.get("explore_at") or st.query_params.get("explore_at")
     labels = {m.name: m.label for m in panel.metrics.values()}
-    _valid("metric", labels)
+    _linked("metric", labels)
     own = comparison.paired(book, book.detectors[0])
     st.session_state["explore_freq"] = panel.freq
     first, second = (st.container(horizontal=True, vertical_alignment="bottom", gap="small") for _ in range(2))
     with first:
-        chosen = st.selectbox(
-            "Metric", list(labels), format_func=labels.__getitem__, key="metric", bind="query-params", width=220
-        )
+        chosen = st.selectbox("Metric", list(labels), format_func=labels.__getitem__, key="explore_metric", width=220)
         periods = data.dates(name, edits)
         _valid("explore_at", periods)
         at = st.selectbox("Period", periods, key="explore_at", bind="query-params", width=190)
         window = st.segmented_control(
-            "Window", list(WINDOWS), format_func=lambda w: "All" if w == "all" else f"{w} {words.period_word(panel.freq)}s",
+            "Window", list(WINDOWS),
+            format_func=lambda w: "All" if w == "all" else f"{w} {words.period_word(panel.freq)}s",
             default="90", required=True, key="explore_window",
         )  # fmt: skip
     with second:
@@ -99,6 +98,8 @@ def choose(name: str, book: Playbook, edits: Edits) -> View:
             default=own.method, required=True, key=f"explore_method_{name}",
         )  # fmt: skip
         use = _parameters(str(method), own, book.country)
+    if st.query_params.get("metric") != chosen:
+        st.query_params["metric"] = str(chosen)
     same = use == own or (use.method == own.method and dict(use.params) == dict(own.params))
     uses = book.detectors if same else tuple(u.model_copy(update={"baseline": use}) for u in book.detectors)
     _, baseline = data.fitted(name, edits, use)
@@ -106,6 +107,15 @@ def choose(name: str, book: Playbook, edits: Edits) -> View:
         name, book, edits, same, use, uses, panel, baseline, data.alarms(name, edits, uses),
         list(labels).index(str(chosen)), target(panel, parse_as_of(at or asked), book), WINDOWS[str(window)],
     )  # fmt: skip
+
+
+def _linked(name: str, options: Mapping[str, str]) -> None:
+    """The chosen option, else the one in the address: a bound selectbox would write its label there."""
+    key = f"explore_{name}"
+    if st.session_state.get(key) not in options:
+        st.session_state.pop(key, None)
+        if (asked := st.query_params.get(name)) in options:
+            st.session_state[key] = asked
 
 
 def _valid(key: str, options: Sequence[str] | Mapping[str, str]) -> None:
@@ -195,12 +205,13 @@ def _below(view: View, frame: pd.DataFrame, shown: Sequence[Mark]) -> None:
     freq = view.panel.freq
     said = [f"{words.short_moment(m.at, freq)}: {m.label}" for m in shown if m.kind != "judged"]
     more = f" and {len(said) - 4} more" if len(said) > 4 else ""
-    hidden = view.panel.shape[1] - len(frame)
+    special = view.baseline.params.get("country") and any(m.kind == "holiday" for m in shown)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(
-            f"{len(frame)} of {view.panel.shape[1]} {words.period_word(freq)}s"
-            + (" · drag on the chart to ask what changed in a range" if hidden >= 0 else "")
-            + (f" · marks: {'; '.join(said[-4:])}{more}" if said else "")
+            f"{len(frame)} of {view.panel.shape[1]} {words.period_word(freq)}s · click an alarm to open it, drag to "
+            "ask what changed in a range"
+            + (f" · dashed: {'; '.join(cards.safe(text) for text in said[-4:])}{more}" if said else "")
+            + (" · bands are wider on holidays not seen before" if special else "")
         )
         download("Shown data as CSV", frame, f"{view.name}_{view.metric.name}.csv", "explore_csv")
 
@@ -232,7 +243,7 @@ def open_finding(view: View) -> None:
 
 def _zoom(view: View) -> slice | None:
     """The chosen range, while the chart is zoomed to it."""
-    picked_range = chosen_range(view)
+    picked_range = chosen_range()
     if picked_range is None or not st.session_state.get("explore_zoom"):
         return None
     inside = np.flatnonzero((view.panel.index >= picked_range[0]) & (view.panel.index <= picked_range[1]))
@@ -241,7 +252,7 @@ def _zoom(view: View) -> slice | None:
     return slice(max(int(inside[0]), int(inside[-1]) + 1 - charts.MAX_POINTS), int(inside[-1]) + 1)
 
 
-def chosen_range(view: View) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+def chosen_range() -> tuple[pd.Timestamp, pd.Timestamp] | None:
     """The two dates, the last one whole; None while one is missing or they are the wrong way round."""
     start, end = st.session_state.get("explore_from"), st.session_state.get("explore_to")
     if not isinstance(start, date) or not isinstance(end, date) or end < start:

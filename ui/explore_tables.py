@@ -14,10 +14,12 @@ from core.audit.report import stamp
 from core.detect.find import find, group_runs
 from core.model import Delta, Finding
 from core.parts import Parts, Reference, parts
+from core.playbook import DetectorUse
 from ui import cards, data, words
 from ui.explore import View, chosen_range, download
 
 PARTS_SHOWN = 15
+RIGHT = st.column_config.TextColumn(alignment="right")
 
 
 def figures(view: View, delta: Delta) -> None:
@@ -47,7 +49,7 @@ def range_moves(view: View) -> None:
         st.date_input("To", None, first, last, key="explore_to", format="YYYY-MM-DD", width=150)
         st.toggle("Zoom the chart to it", key="explore_zoom")
         st.button("Clear", key="explore_clear", on_click=_clear, icon=":material/close:", type="tertiary")
-    span = chosen_range(view)
+    span = chosen_range()
     if span is None:
         start, end = st.session_state.get("explore_from"), st.session_state.get("explore_to")
         if start and end:
@@ -93,8 +95,8 @@ def _moves_table(frame: pd.DataFrame, span: str) -> None:
         column_config={
             "change %": st.column_config.NumberColumn(format="%+.1f %%"),
             "strength": st.column_config.NumberColumn(format="%+.1f sd"),
-            "before": st.column_config.TextColumn(alignment="right"),
-            "during": st.column_config.TextColumn(alignment="right"),
+            "before": RIGHT,
+            "during": RIGHT,
         },
     )  # fmt: skip
 
@@ -118,7 +120,7 @@ def all_metrics(view: View, found: Sequence[Delta]) -> None:
             "last periods": st.column_config.LineChartColumn(color="gray"),
             "vs previous": st.column_config.NumberColumn(format="%+.2f %%"),
             "vs baseline": st.column_config.NumberColumn(format="%+.2f %%"),
-            **{c: st.column_config.TextColumn(alignment="right") for c in ("value", "previous", "baseline", "Δ baseline")},
+            **{c: RIGHT for c in ("value", "previous", "baseline", "Δ baseline")},
         },
     )  # fmt: skip
     flat = pd.DataFrame(rows).drop(columns="last periods")
@@ -133,7 +135,7 @@ def all_metrics(view: View, found: Sequence[Delta]) -> None:
 
 
 def _switch(metric: str) -> None:
-    st.session_state["metric"] = metric
+    st.session_state["explore_metric"] = metric
 
 
 def _good(delta: Delta) -> bool:
@@ -177,7 +179,7 @@ def drill(view: View, total: Delta) -> None:
         )  # fmt: skip
         against: Reference = st.segmented_control(
             "Compared with", ["baseline", "previous"], default="baseline", required=True, key="explore_against"
-        )  # type: ignore[assignment]
+        )
     split = _parts(view, total, str(dimension), against)
     left, right = st.columns([2, 3], gap="medium")
     with left:
@@ -257,7 +259,7 @@ def _parts_table(split: Parts, total: Delta, dimension: str, against: Reference)
         column_config={
             "change %": st.column_config.NumberColumn(format="%+.1f %%"),
             "of the total": st.column_config.NumberColumn(format="%.1f %%"),
-            **{c: st.column_config.TextColumn(alignment="right") for c in ("value", against, "change")},
+            **{c: RIGHT for c in ("value", against, "change")},
         },
     )  # fmt: skip
     fired = int(split.rows["fired"].sum())
@@ -303,10 +305,7 @@ def past_findings(view: View) -> None:
         st.caption(f"{len(found) - 12} earlier ones are on the chart: choose All as the window.")
 
 
-def _history(view: View, use: object) -> tuple[Finding, ...]:
-    from core.playbook import DetectorUse
-
-    assert isinstance(use, DetectorUse)
+def _history(view: View, use: DetectorUse) -> tuple[Finding, ...]:
     panel, baseline, scores = data.scored(view.name, view.edits, use)
     found = find(panel, baseline, scores, window=range(panel.shape[1]), playbook=view.book.name)
     return group_runs([f for f in found if f.metric == view.metric.name])
