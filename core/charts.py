@@ -241,3 +241,29 @@ def trend(frame: pd.DataFrame, *, title: str, unit: str, palette: Palette, heigh
 def panel_frame(panel: Panel, i: int) -> pd.DataFrame:
     """One series of a panel as rows: ts, value."""
     return pd.DataFrame({"ts": panel.index, "value": panel.values[i]})
+
+
+def check_history(frame: pd.DataFrame, *, title: str, palette: Palette) -> alt.Chart:
+    """Bars over time: how many checks failed or could not run, each time they ran.
+
+    Shape: ``frame`` has columns ts, status (failed or error) and checks.
+    """
+    import altair as alt
+
+    times = [f"{t:%d %b %H:%M:%S}" for t in sorted(frame["ts"].unique())]
+    named = frame.assign(run=frame["ts"].map(lambda t: f"{t:%d %b %H:%M:%S}"))
+    return (
+        alt.Chart(named)
+        .mark_bar(cornerRadius=2, size=14)
+        .encode(
+            x=alt.X("run:N", sort=times, title=None, axis=alt.Axis(labelOverlap=True, labelAngle=0)),
+            y=alt.Y("checks:Q", title=None, axis=alt.Axis(tickMinStep=1, format="d")),
+            color=alt.Color(
+                "status:N",
+                scale=alt.Scale(domain=["failed", "error"], range=[palette.bad, palette.mark]),
+                legend=alt.Legend(title=None, orient="top"),
+            ),
+            tooltip=[alt.Tooltip("run:N", title="Ran"), "status:N", "checks:Q"],
+        )
+        .properties(title=alt.Title(title, anchor="start"), height=160)
+    )

@@ -15,6 +15,7 @@ from core import comparison, pipeline, views
 from core.audit.report import stamp
 from core.baseline.measure import MetricSpec
 from core.bootstrap import workbench
+from core.check.spec import CheckSpec
 from core.charts import Mark
 from core.detect.find import find, group_runs
 from core.model import (
@@ -33,7 +34,7 @@ from core.model import (
     Trace,
 )
 from core.playbook import BaselineUse, DetectorUse, Playbook
-from core.service import previews, runs, sources
+from core.service import checks, previews, runs, sources
 from core.service.workbench import Workbench
 from ui import auth
 
@@ -267,3 +268,20 @@ def incident_counts() -> Mapping[IncidentStatus, int]:
     """How many incidents are in each state."""
     with bench().store.read() as books:
         return books.incidents.counts(auth.current().tenant)
+
+
+def suggested(name: str, edits: Edits) -> tuple[CheckSpec, ...]:
+    """The suite that a source's data suggests now. Raises: WorkbenchError when it cannot be loaded."""
+    return _suggested(name, content_key(name, edits), edits)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Looking at the data")
+def _suggested(name: str, key: str, _edits: Edits) -> tuple[CheckSpec, ...]:
+    wb = bench()
+    book, loaded = runs.dataset(wb, name, dict(_edits))
+    return checks.suggested(wb, loaded, book.time)
+
+
+def check_history(name: str) -> tuple[checks.Outcome, ...]:
+    """The kept check runs of a source, newest first."""
+    return checks.history(bench(), auth.current(), name)
