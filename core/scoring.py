@@ -59,8 +59,12 @@ def _readable(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _groups(rows: pd.DataFrame) -> list[pd.DataFrame]:
     """Rows of series that share one regular time axis: same step, first and last time."""
-    shape = rows.sort_values("ts").groupby("series_id", sort=True)["ts"].agg(["min", "max", _step])
-    number = shape.groupby(["min", "max", "_step"], sort=False).ngroup()
+    ordered = rows.sort_values(["series_id", "ts"], kind="stable")
+    gap = ordered.groupby("series_id", sort=True)["ts"].diff()
+    by_series = ordered["series_id"]
+    shape = ordered.groupby(by_series)["ts"].agg(["min", "max"])
+    shape["step"] = gap[gap > pd.Timedelta(0)].groupby(by_series).median()
+    number = shape.groupby(["min", "max", "step"], sort=False, dropna=False).ngroup()
     return [group for _, group in rows.groupby(rows["series_id"].map(number), sort=False)]
 
 
