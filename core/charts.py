@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -80,9 +80,12 @@ def series_chart(
 ) -> alt.LayerChart:
     """Value against its baseline band, alarms as points, marks as dashed rules.
 
-    A click on an alarm selects it (``pick``), dragging selects a time range (``brush``).
+    A click on an alarm selects it (``pick``), dragging selects a time range (``brush``). An empty title leaves the
+    room to a heading above, which wraps on a phone.
     """
-    alt = _altair()
+    import altair as alt
+
+    _unchecked()
     x = alt.X("ts:T", title=None, axis=alt.Axis(labelOverlap=True, grid=False, format=time_format(frame)))
     value_axis = alt.Axis(title=unit or None, format=value_format, grid=True)
     scale = alt.Scale(domain=_domain(frame), nice=True, clamp=False)
@@ -112,16 +115,16 @@ def series_chart(
     layers = [band, expected, line, hover, points]
     if marks:
         layers.insert(0, _rules(marks, palette))
-    return alt.layer(*layers).properties(title=alt.Title(title, anchor="start"), height=height)
+    named = {"title": alt.Title(title, anchor="start")} if title else {}
+    drawn: alt.LayerChart = alt.layer(*layers, height=height, **named)
+    return drawn
 
 
-def _altair() -> Any:  # a module: its names are types of the file's own signatures
-    """Altair without its schema checks, which take most of the time of drawing; tests draw with them."""
-    import altair as alt
+def _unchecked() -> None:
+    """Switches Altair's schema checks off: they take most of the time of drawing, and tests draw with them on."""
     from altair.utils import schemapi
 
     schemapi.disable_debug_mode()
-    return alt
 
 
 def _domain(frame: pd.DataFrame) -> list[float]:
@@ -139,11 +142,13 @@ def _domain(frame: pd.DataFrame) -> list[float]:
 
 
 def _rules(marks: Sequence[Mark], palette: Palette) -> alt.Chart:
-    alt = _altair()
+    import altair as alt
+
+    _unchecked()
     colors = {"check": palette.bad, "holiday": palette.muted, "judged": palette.line}
     kinds = list(dict.fromkeys(m.kind for m in marks))
     frame = pd.DataFrame([{"ts": m.at, "label": m.label, "kind": m.kind} for m in marks])
-    return (
+    drawn: alt.Chart = (
         alt.Chart(frame)
         .mark_rule(strokeDash=[4, 4], strokeWidth=1.4)
         .encode(
@@ -156,6 +161,7 @@ def _rules(marks: Sequence[Mark], palette: Palette) -> alt.Chart:
             tooltip=[alt.Tooltip("ts:T", format="%d %b %Y", title="Time"), alt.Tooltip("label:N", title="Mark")],
         )
     )
+    return drawn
 
 
 def value_format(metric: Metric, values: Floats) -> str:
@@ -171,7 +177,9 @@ def bars(frame: pd.DataFrame, *, label: str, value: str, title: str, palette: Pa
 
     Shape: ``frame`` has a text column ``label`` and a number column ``value``.
     """
-    alt = _altair()
+    import altair as alt
+
+    _unchecked()
     base = alt.Chart(frame).encode(
         y=alt.Y(f"{label}:N", sort=None, title=None, axis=alt.Axis(labelLimit=220)),
         x=alt.X(f"{value}:Q", title=None, axis=alt.Axis(format="~s")),
@@ -181,7 +189,8 @@ def bars(frame: pd.DataFrame, *, label: str, value: str, title: str, palette: Pa
         color=alt.condition(f"datum['{value}'] < 0", alt.value(palette.bad), alt.value(palette.line))
     )
     zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=palette.muted).encode(x="x:Q")
-    return alt.layer(bar, zero).properties(title=alt.Title(title, anchor="start"), height=70 + 28 * len(frame))
+    drawn: alt.LayerChart = alt.layer(bar, zero, title=alt.Title(title, anchor="start"), height=70 + 28 * len(frame))
+    return drawn
 
 
 def strips(
@@ -197,9 +206,11 @@ def strips(
     Shape: ``frame`` has columns ts, detector, score; one row per alarm. ``rows`` names every detector, also those
     that never fired, and ``span`` is the whole history.
     """
-    alt = _altair()
+    import altair as alt
+
+    _unchecked()
     names = list(rows or dict.fromkeys(frame["detector"]))
-    return (
+    drawn: alt.Chart = (
         alt.Chart(frame)
         .mark_tick(thickness=2, size=18)
         .encode(
@@ -210,11 +221,14 @@ def strips(
         )
         .properties(title=alt.Title(title, anchor="start"), height=70 + 28 * len(names))
     )
+    return drawn
 
 
 def _time_scale(span: tuple[datetime, datetime] | None) -> alt.Scale:
-    alt = _altair()
-    return alt.Scale(domain=[t.isoformat() for t in span]) if span else alt.Scale()
+    import altair as alt
+
+    scale: alt.Scale = alt.Scale(domain=[t.isoformat() for t in span]) if span else alt.Scale()
+    return scale
 
 
 def time_format(frame: pd.DataFrame) -> str:
@@ -228,7 +242,9 @@ def trend(frame: pd.DataFrame, *, title: str, unit: str, palette: Palette, heigh
 
     Shape: ``frame`` has columns ts and value.
     """
-    alt = _altair()
+    import altair as alt
+
+    _unchecked()
     x = alt.X("ts:T", title=None, axis=alt.Axis(labelOverlap=True, grid=False, format=time_format(frame)))
     y = alt.Y("value:Q", axis=alt.Axis(title=unit or None, format="~s"), scale=alt.Scale(zero=False, nice=True))
     tip = [alt.Tooltip("ts:T", title="Time", format="%d %b %Y %H:%M"), alt.Tooltip("value:Q", format=",.4~f")]

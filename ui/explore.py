@@ -159,10 +159,11 @@ def chart(view: View, title: str) -> None:
     marks = [*data.marks(view.name, view.edits), _judged(view)]
     first, last = frame["ts"].iloc[0], frame["ts"].iloc[-1]
     shown = [m for m in marks if first <= m.at <= last]
+    st.header(cards.safe(title))
     st.altair_chart(
         charts.series_chart(
             frame,
-            title=title,
+            title="",
             unit=view.metric.unit,
             palette=words.palette(),
             marks=shown,
