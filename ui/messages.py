@@ -1,0 +1,52 @@
+"""A message as it will be sent: text, HTML mail in a frame that can run nothing, and the exact payload."""
+
+from __future__ import annotations
+
+import base64
+
+import streamlit as st
+
+from core.model import Delivery, Notification
+from core.service import sending
+from ui import auth, cards, data, words
+
+# In an opaque origin, and with no source allowed but its own style attributes: nothing in it can run or call out.
+_INERT = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+    '<base target="_blank">'
+)
+
+
+def inert(html: str) -> str:
+    """The page as a ``data:`` address that runs no script and loads nothing."""
+    return "data:text/html;charset=utf-8;base64," + base64.b64encode((_INERT + html).encode()).decode()
+
+
+def preview(notification: Notification) -> None:
+    """The message exactly as it will be sent."""
+    st.caption(f"To {cards.safe(notification.recipient)}")
+    st.markdown(f"**{cards.safe(notification.subject)}**")
+    html = notification.payload.get("html")
+    tabs = st.tabs(["Text", *(["HTML mail"] if html else []), "Exact payload"])
+    with tabs[0]:
+        st.code(notification.text, language=None, wrap_lines=True)
+    if html:
+        with tabs[1]:
+            st.iframe(inert(str(html)), height=460, alt="The HTML part of the mail")
+            st.caption("Shown in a frame that runs no script and loads nothing.")
+    with tabs[-1]:
+        st.json(dict(notification.payload), expanded=1)
+
+
+def confirmed(before: Delivery | None, key: str) -> bool:
+    """Whether an identical message may go out once more: a question only when one went out before."""
+    if before is None:
+        return False
+    told = f"{before.state} {words.moment(before.sent_at or before.created_at)} UTC by {cards.safe(before.created_by)}"
+    st.warning(f"This message went out before ({told}).", icon=":material/content_copy:")
+    return bool(st.checkbox("Send it again", key=key))
+
+
+def before(notification: Notification) -> Delivery | None:
+    """The delivery of an identical message that is queued or sent."""
+    return sending.already_sent(data.bench(), auth.current(), notification)
