@@ -43,7 +43,8 @@ def _readable(frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame[list(COLUMNS)].reset_index(drop=True)
     ts = pd.to_datetime(rows["ts"], utc=True, errors="coerce")
     value = pd.to_numeric(rows["value"], errors="coerce").astype(float)
-    unread = value.isna() & rows["value"].notna() & (rows["value"].astype(str).str.strip() != "")
+    unread = value.isna() & rows["value"].notna()
+    unread[unread] = rows.loc[unread, "value"].astype(str).str.strip() != ""
     for bad, column, wanted in ((ts.isna(), "ts", "a time"), (unread, "value", "a number")):
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
