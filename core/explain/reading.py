@@ -15,6 +15,7 @@ from core.model import Direction, Driver, Evidence, Explanation, Light, Source, 
 
 PER_UNVERIFIED_SENTENCE = 0.10
 _PLACEHOLDER = re.compile(r"\{(E\d+)\.([a-z_]+)\}")
+_STRICTNESS = {Light.GREEN: 0, Light.YELLOW: 1, Light.RED: 2}
 _LEVEL = ("value", "baseline", "previous", "lower", "upper", "before", "after")
 
 
@@ -26,6 +27,8 @@ def adopt(question: Question, rules: Explanation, answer: Answer, withheld: tupl
     """
     facts = {f.id: f for f in rules.evidence}
     notes = [f"{id_} reads like an instruction; its text was not shown to the model." for id_ in withheld]
+    if _STRICTNESS[Light(answer.status)] < _STRICTNESS[rules.status]:
+        notes.append(f"The model proposed {answer.status}, milder than the {rules.status} of the rules, which stands.")
     summary = _worded(answer.summary, facts)
     drivers, wrong = _drivers(answer, rules, facts, notes)
     actions = _actions(question, answer, facts, notes) or rules.recommended_actions

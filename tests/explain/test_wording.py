@@ -102,6 +102,7 @@ def test_the_confidence_gate_lets_its_own_value_pass(demo: Ask) -> None:
 def test_op16_scenario_6_a_green_proposal_is_handed_on_as_it_is(demo: Ask) -> None:
     found = run(demo(), said(status="green", confidence=0.99))
     assert (found.status, found.ai_confidence, found.confidence.value) == (Light.GREEN, 0.99, 0.9)
+    assert any("milder than the red of the rules" in e.statement for e in found.evidence)
     fenced = run(demo("2025-12-12"), f"```json\n{said(status='green', confidence=0.60, summary='All quiet.')}\n```")
     assert (fenced.source, fenced.status, fenced.ai_confidence) == (Source.AI, Light.GREEN, 0.60)
 
