@@ -114,7 +114,8 @@ def all_metrics(view: View, found: Sequence[Delta]) -> None:
     )
     rows = [_row(found[k], bool(fired[k])) for k in order]
     event = st.dataframe(
-        pd.DataFrame(rows), hide_index=True, key="explore_all", placeholder="n/a", on_select="rerun", selection_mode="single-row",
+        pd.DataFrame(rows), hide_index=True, key="explore_all", placeholder="n/a",
+        on_select="rerun", selection_mode="single-row",
         alt="Every metric with its value, previous value, baseline and deltas; concerned ones first",
         column_config={
             "last periods": st.column_config.LineChartColumn(color="gray"),
