@@ -33,6 +33,7 @@ from core.model import (
     Direction,
     Finding,
     Json,
+    Metric,
     Panel,
     Scores,
     Severity,
@@ -161,8 +162,15 @@ def judge(playbook: Playbook, panel: Panel, point: int, checks: CheckReport) -> 
         notes += _abstentions(panel, scores, point)
     findings = tuple(_gate(f, checks) for f in _strongest(found))
     concerned = {f.metric for f in findings}
-    quiet = tuple(name for name, m in panel.metrics.items() if name not in concerned and m.good is not Direction.NONE)
+    quiet = tuple(name for name, m in panel.metrics.items() if name not in concerned and _is_judged(m, playbook))
     return Judged(fitted, findings, quiet, tuple(dict.fromkeys(notes)))
+
+
+def _is_judged(metric: Metric, playbook: Playbook) -> bool:
+    """Whether some detector can fire on the metric; one that watches the bad side needs to know which side that is."""
+    if metric.good is not Direction.NONE:
+        return True
+    return any(detectors.build(use.detector, dict(use.params)).side != "bad" for use in playbook.detectors)
 
 
 def _abstentions(panel: Panel, scores: Scores, point: int) -> list[str]:
