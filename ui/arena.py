@@ -63,18 +63,16 @@ def _form(name: str, book: Playbook, use: DetectorUse) -> DetectorUse:
 def run_button(name: str, uses: Sequence[DetectorUse]) -> tuple[DetectorUse, ...]:
     """Runs on demand; answers what was last run for this source."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Run over the history", type="primary", icon=":material/play_arrow:", key="detectors_run",
-            disabled=not uses, on_click=_remember, args=(name, tuple(uses)),
+        pressed = st.button(
+            "Run over the history", type="primary", icon=":material/play_arrow:", key="detectors_run", disabled=not uses
         )  # fmt: skip
-        ran: tuple[DetectorUse, ...] = st.session_state.setdefault("detectors_ran", {}).get(name, ())
+        kept: dict[str, tuple[DetectorUse, ...]] = st.session_state.setdefault("detectors_ran", {})
+        if pressed:  # not a callback: that would get the forms as they were before the last edit
+            kept[name] = tuple(uses)
+        ran = kept.get(name, ())
         if ran and ran != tuple(uses):
             st.caption(":material/edit: The forms have changed since this run.")
     return ran
-
-
-def _remember(name: str, uses: tuple[DetectorUse, ...]) -> None:
-    st.session_state.setdefault("detectors_ran", {})[name] = uses
 
 
 def results(name: str, edits: Edits, uses: Sequence[DetectorUse]) -> None:
