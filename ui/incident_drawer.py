@@ -12,7 +12,7 @@ from core.errors import WorkbenchError
 from core.model import Incident, IncidentStatus, Json, Run
 from core.service import incidents
 from ui import auth, cards, data, recovery, words
-from ui.incident_queue import ICON, VERB, word
+from ui.incident_queue import ICON, TODAY, VERB, word
 
 
 def from_address() -> None:
@@ -35,7 +35,7 @@ def _close() -> None:
         st.session_state.pop(key, None)
 
 
-@st.dialog("Incident", position="right", width="large", icon=":material/crisis_alert:", on_dismiss=_close)
+@st.dialog("Incident", position="right", width="medium", icon=":material/crisis_alert:", on_dismiss=_close)
 def _drawer(incident_id: str) -> None:
     wb, who = data.bench(), auth.current()
     try:
@@ -125,8 +125,8 @@ def _why(i: Incident) -> None:
         told = f"confidence {_number(explanation.get('confidence'))}"
         st.badge(told, color="gray", help=f"The model's own: {_number(own)}" if own is not None else "From evidence.")
     st.markdown(cards.safe(str(explanation.get("text", ""))))
-    for action in _list(i.body.get("recommendations")):
-        st.markdown(f"1. {cards.safe(str(action))}")
+    if actions := _list(i.body.get("recommendations")):
+        st.markdown("**What to do**\n" + "\n".join(f"1. {cards.safe(str(a))}" for a in actions))
     hypotheses = _rows(explanation.get("hypotheses"))
     with st.expander(f"Hypotheses ({len(hypotheses)})", icon=":material/psychology:"):
         for h in hypotheses:
@@ -206,7 +206,7 @@ def _links(i: Incident, run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if period:
             st.page_link(
-                "pages/today.py",
+                TODAY,
                 label=f"Open {period} on Today",
                 icon=":material/today:",
                 query_params={"source": i.playbook, "today_date": period},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import streamlit as st
 
@@ -14,6 +15,7 @@ from core.store.incidents import OPEN_STATES
 from ui import auth, cards, data, words
 
 PER_PAGE = 12
+TODAY = Path(__file__).parent.parent / "pages" / "today.py"
 VERB = {
     IncidentStatus.OPEN: "Reopen",
     IncidentStatus.ACKNOWLEDGED: "Acknowledge",
@@ -104,8 +106,11 @@ def rows(found: Sequence[Incident]) -> None:
 
 
 def _row(i: Incident) -> None:
-    pick, text, action = st.columns([1, 14, 2], vertical_alignment="center", wrap=False)
-    pick.checkbox(f"Choose {i.incident_id}", key=f"incidents_pick_{i.incident_id}", label_visibility="collapsed")
+    row = st.container(horizontal=True, vertical_alignment="center", wrap=False, gap="small")
+    row.checkbox(
+        f"Choose {i.incident_id}", key=f"incidents_pick_{i.incident_id}", label_visibility="collapsed", width="content"
+    )
+    text, action = row.container(gap="xxsmall"), row.container(width="content")
     with text:
         st.markdown(f"**{cards.safe(i.title)}**")
         with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
@@ -188,4 +193,4 @@ def empty(any_at_all: int) -> None:
         "No incidents yet. A yellow or red run opens one: run a source on Today, or switch on its schedule on Alerts.",
         icon=":material/check_circle:",
     )
-    st.page_link("pages/today.py", label="Go to Today", icon=":material/today:")
+    st.page_link(TODAY, label="Go to Today", icon=":material/today:")
