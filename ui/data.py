@@ -12,16 +12,20 @@ import streamlit as st
 from pydantic import TypeAdapter
 
 from core import comparison, pipeline, views
+from core.audit.chain import ChainCheck
 from core.audit.report import stamp
 from core.baseline.measure import MetricSpec
 from core.bootstrap import workbench
-from core.check.spec import CheckSpec
 from core.charts import Mark
+from core.check.spec import CheckSpec
 from core.detect.find import find, group_runs
 from core.model import (
+    AuditEntry,
     Baseline,
     Bools,
     Decision,
+    Delivery,
+    DeliveryState,
     Explanation,
     Finding,
     Incident,
@@ -36,6 +40,8 @@ from core.model import (
 from core.playbook import BaselineUse, DetectorUse, Playbook
 from core.service import checks, previews, runs, sources
 from core.service.workbench import Workbench
+from core.store.ledger import StoreLedger
+from core.store.records import DayUsage, Schedule, Slot
 from ui import auth
 
 Edits = Mapping[str, bytes]
@@ -285,3 +291,76 @@ def _suggested(name: str, key: str, _edits: Edits) -> tuple[CheckSpec, ...]:
 def check_history(name: str) -> tuple[checks.Outcome, ...]:
     """The kept check runs of a source, newest first."""
     return checks.history(bench(), auth.current(), name)
+
+
+def newest_run(name: str) -> Run | None:
+    """The newest kept run of a source that was not refused, with its report."""
+    tenant = auth.current().tenant
+    with bench().store.read() as books:
+        done = next((r for r in books.runs.list(tenant, playbook=name, limit=20) if r.light is not None), None)
+        return books.runs.get(tenant, done.id) if done else None
+
+
+def outbox(state: DeliveryState | None = None, limit: int = 200) -> tuple[Delivery, ...]:
+    """Messages that were sent, wait or were given up, newest first."""
+    with bench().store.read() as books:
+        return books.outbox.list(auth.current().tenant, state=state, limit=limit)
+
+
+def schedule(name: str) -> tuple[Schedule | None, tuple[Slot, ...]]:
+    """When a source runs by the clock, if somebody set it, and the slots it has run."""
+    tenant = auth.current().tenant
+    with bench().store.read() as books:
+        return books.schedules.get(tenant, name), books.schedules.history(tenant, name, limit=20)
+
+
+def run_list(name: str | None, limit: int = 200) -> tuple[Run, ...]:
+    """Kept runs without their reports, newest first."""
+    with bench().store.read() as books:
+        return books.runs.list(auth.current().tenant, playbook=name, limit=limit)
+
+
+def run_report(run_id: str) -> Run:
+    """One kept run with its report. Raises: NotFound."""
+    with bench().store.read() as books:
+        return books.runs.get(auth.current().tenant, run_id)
+
+
+def trail(
+    agent: str | None,
+    action: str | None,
+    incident_id: str | None,
+    correlation_id: str | None,
+    since: datetime | None,
+    limit: int,
+) -> tuple[AuditEntry, ...]:
+    """Audit lines that match every given filter, newest first."""
+    with bench().store.read() as books:
+        return books.audit.list(
+            auth.current().tenant,
+            agent=agent,
+            action=action,
+            incident_id=incident_id,
+            correlation_id=correlation_id,
+            since=since,
+            limit=limit,
+        )
+
+
+def trail_length() -> int:
+    """How many audit lines there are."""
+    with bench().store.read() as books:
+        return books.audit.count(auth.current().tenant)
+
+
+@st.cache_data(ttl=300, max_entries=8, show_spinner="Checking every line…")
+def chain(tenant: str, round_: int) -> ChainCheck:  # noqa: ARG001 (a new round checks anew)
+    """Whether the audit is intact, as of at most five minutes ago."""
+    with bench().store.read() as books:
+        return books.audit.verify(tenant)
+
+
+def model_use(days: int = 30) -> tuple[DayUsage, ...]:
+    """What the language model was used for, day by day, latest first."""
+    ledger = bench().ctx.ledger
+    return ledger.usage(days) if isinstance(ledger, StoreLedger) else ()

@@ -11,8 +11,8 @@ from core.audit.report import incident_json
 from core.errors import WorkbenchError
 from core.model import Incident, IncidentStatus, Json, Run
 from core.service import incidents
-from ui import auth, cards, data, recovery, words
-from ui.incident_queue import ICON, TODAY, VERB, word
+from ui import auth, cards, data, links, recovery, words
+from ui.incident_queue import ICON, VERB, word
 
 
 def from_address() -> None:
@@ -206,7 +206,7 @@ def _links(i: Incident, run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if period:
             st.page_link(
-                TODAY,
+                links.page("today"),
                 label=f"Open {period} on Today",
                 icon=":material/today:",
                 query_params={"source": i.playbook, "today_date": period},

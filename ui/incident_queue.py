@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
 
@@ -12,10 +11,9 @@ from core.errors import WorkbenchError
 from core.model import Incident, IncidentStatus, Severity
 from core.service import incidents
 from core.store.incidents import OPEN_STATES
-from ui import auth, cards, data, words
+from ui import auth, cards, data, links, words
 
 PER_PAGE = 12
-TODAY = Path(__file__).parent.parent / "pages" / "today.py"
 VERB = {
     IncidentStatus.OPEN: "Reopen",
     IncidentStatus.ACKNOWLEDGED: "Acknowledge",
@@ -193,4 +191,4 @@ def empty(any_at_all: int) -> None:
         "No incidents yet. A yellow or red run opens one: run a source on Today, or switch on its schedule on Alerts.",
         icon=":material/check_circle:",
     )
-    st.page_link(TODAY, label="Go to Today", icon=":material/today:")
+    st.page_link(links.page("today"), label="Go to Today", icon=":material/today:")
