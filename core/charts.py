@@ -273,7 +273,7 @@ def check_history(frame: pd.DataFrame, *, title: str, palette: Palette) -> alt.C
         .mark_bar(cornerRadius=2, size=14)
         .encode(
             x=alt.X("run:N", sort=times, title=None, axis=alt.Axis(labelOverlap=True, labelAngle=0)),
-            y=alt.Y("checks:Q", title=None, axis=alt.Axis(tickMinStep=1, format="d")),
+            y=alt.Y("checks:Q", title=None, axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(domainMin=0)),
             color=alt.Color(
                 "status:N",
                 scale=alt.Scale(domain=["failed", "error"], range=[palette.bad, palette.mark]),

@@ -149,7 +149,7 @@ def report_button(one: Outcome, title: str) -> None:
 def timeline(history: Sequence[Outcome]) -> None:
     """Earlier runs: how many checks failed each time, and each one by its link."""
     worst = max(o.count(CheckStatus.FAILED) + o.count(CheckStatus.ERROR) for o in history)
-    if len(history) > 1:
+    if len(history) > 1 and worst:
         frame = pd.DataFrame(
             [
                 {"ts": o.ran_at, "status": s.value, "checks": o.count(s)}
@@ -157,7 +157,7 @@ def timeline(history: Sequence[Outcome]) -> None:
                 for s in (CheckStatus.FAILED, CheckStatus.ERROR)
             ]
         )
-        title = f"At worst {worst} of {len(history[0].rows)} checks did not pass" if worst else "Every run passed"
+        title = f"At worst, {worst} of {len(history[0].rows)} checks did not pass"
         st.altair_chart(
             charts.check_history(frame, title=title, palette=words.palette()),
             alt=f"Failed checks and errors of {len(history)} runs",

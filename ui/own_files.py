@@ -29,9 +29,10 @@ def replacement(name: str, book: Playbook) -> None:
             if edits:
                 replaced = ", ".join(book.tables[t].file for t in edits)
                 st.badge(f"Replaced: {replaced}", icon=":material/edit:", color="blue")
-                st.page_link(
-                    links.page("today"), label="See the result", icon=":material/today:", query_params={"source": name}
-                )
+                st.button(
+                    "See the result", icon=":material/today:", key="data_own_today",
+                    on_click=links.ask, args=("today", name),
+                )  # fmt: skip
             st.button(
                 "Restore demo data", icon=":material/undo:", key="data_own_restore", disabled=not edits,
                 on_click=state.restore, args=(name,),

@@ -12,6 +12,8 @@ from core.service.uploads import Draft
 from core.views import compare
 from ui import auth, cards, data, links, upload, words
 
+PLACES = (("today", "Today", "today"), ("explore", "Explore", "query_stats"), ("quality", "Checks", "fact_check"))
+
 
 def listing() -> None:
     """One card per source; deleted ones can be brought back."""
@@ -45,13 +47,11 @@ def _card(one: Saved) -> None:
             st.badge("not run yet", color="gray")
     st.caption(cards.safe(_facts(d)) + f" · version {one.version}")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.page_link(links.page("today"), label="Today", icon=":material/today:", query_params={"source": d.name})
-        st.page_link(
-            links.page("explore"), label="Explore", icon=":material/query_stats:", query_params={"source": d.name}
-        )
-        st.page_link(
-            links.page("quality"), label="Checks", icon=":material/fact_check:", query_params={"source": d.name}
-        )
+        for page, label, icon in PLACES:
+            st.button(
+                label, icon=f":material/{icon}:", type="tertiary", key=f"data_{page}_{d.name}",
+                on_click=links.ask, args=(page, d.name),
+            )  # fmt: skip
         with st.popover("Replace a file", icon=":material/sync:", key=f"data_replace_{d.name}"):
             _replace(d)
         st.button(

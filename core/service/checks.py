@@ -14,7 +14,7 @@ from core.errors import InputError
 from core.model import CheckStatus, Dataset, Json, JsonObject
 from core.pipeline import Files
 from core.service import runs, sources
-from core.service.workbench import Workbench, fingerprint
+from core.service.workbench import Workbench
 from core.store.records import CheckRun
 
 
@@ -83,8 +83,7 @@ def run(
     if not suite:
         raise InputError(f"{playbook.title} has no checks.", hint="Add suggested ones first.", field="checks")
     now = wb.ctx.clock.now()
-    key = fingerprint(dataset, [c.model_dump(mode="json") for c in suite])
-    report = wb.checks.get(key, lambda: run_checks(suite, dataset, wb.ctx.engine, now=now, progress=progress))
+    report = run_checks(suite, dataset, wb.ctx.engine, now=now, progress=progress)
     results: JsonObject = {
         "rows": to_rows(report),
         "blocked_tables": sorted(report.blocked_tables),

@@ -279,7 +279,7 @@ def propose(wb: Workbench, title: str, files: Sequence[tuple[Loaded, LoadOptions
         time = loaded.report.time_column
         if time is None:
             raise InputError(
-                f"{loaded.table.provenance.uri}: no time column was found.",
+                f"{loaded.table.provenance.uri.removeprefix('upload:')}: no time column was found.",
                 hint="Choose one, or give a column with dates such as 2025-12-31.",
                 field="time_column",
             )
