@@ -283,3 +283,26 @@ def check_history(frame: pd.DataFrame, *, title: str, palette: Palette) -> alt.C
         )
         .properties(title=alt.Title(title, anchor="start"), height=160)
     )
+
+
+def day_bars(frame: pd.DataFrame, *, title: str, palette: Palette) -> alt.Chart:
+    """One bar a day.
+
+    Shape: ``frame`` has columns day and value.
+    """
+    import altair as alt
+
+    _unchecked()
+    return (
+        alt.Chart(frame)
+        .mark_bar(cornerRadius=2, color=palette.line)
+        .encode(
+            x=alt.X("day:T", title=None, axis=alt.Axis(labelOverlap=True, grid=False, format="%d %b")),
+            y=alt.Y("value:Q", title=None, axis=alt.Axis(format="~g"), scale=alt.Scale(domainMin=0)),
+            tooltip=[
+                alt.Tooltip("day:T", title="Day", format="%d %b %Y"),
+                alt.Tooltip("value:Q", title="Used", format=",.4~f"),
+            ],
+        )
+        .properties(title=alt.Title(title, anchor="start"), height=200)
+    )

@@ -48,13 +48,13 @@ def _next(cron: str, zone: str, now: datetime, on: bool, saved: bool) -> None:
         cards.problem(error)
         return
     lead = "Next runs" if on and saved else "Once saved, it would run" if on else "Off. It would run"
-    st.markdown(f"**{lead}**\n" + "\n".join(f"- {in_words(s, now)} {zone}" for s in slots))
+    st.markdown(f"**{lead}**\n" + "\n".join(f"- {in_words(s, now, zone)}" for s in slots))
     st.caption("A run keeps its report and opens an incident; it sends nothing. A missed time runs once after a start.")
 
 
-def in_words(at: datetime, now: datetime) -> str:
-    """A coming time as people say it: ``Sunday 22 Nov 2026 09:00, in 16 hours``."""
-    return f"{at:%A} {at.day} {at:%b %Y %H:%M}, in {_span(at - now)}"
+def in_words(at: datetime, now: datetime, zone: str) -> str:
+    """A coming time as people say it: ``Sunday 22 Nov 2026 09:00 UTC, in 16 hours``."""
+    return f"{at:%A} {at.day} {at:%b %Y %H:%M} {zone}, in {_span(at - now)}"
 
 
 def _span(left: timedelta) -> str:
