@@ -93,23 +93,20 @@ def gauge(playbook: Playbook, dataset: Dataset, ctx: Context, dimensions: tuple[
 
 
 def fit(playbook: Playbook, use: BaselineUse, panel: Panel) -> Baseline:
-    """A baseline over the panel, knowing the playbook's public holidays where the method can."""
+    """A baseline over the panel, knowing the playbook's public holidays (and no others) where the method can."""
     params = dict(use.params)
-    if playbook.country and "country" in baselines.get(use.method).model_fields:
-        params.setdefault("country", playbook.country)
+    if "country" in baselines.get(use.method).model_fields:
+        params.setdefault("country", playbook.country or "")
     return baselines.build(use.method, params).fit(panel)
 
 
 def score(playbook: Playbook, use: DetectorUse, panel: Panel) -> tuple[Baseline, Scores]:
     """One detector over the panel with the baseline it is paired with."""
     cls = detectors.get(use.detector)
-    params = dict(use.params)
-    if playbook.country and "country" in cls.model_fields:
-        params.setdefault("country", playbook.country)
     own = getattr(cls, "baseline", "")
     paired = use.baseline or (BaselineUse(method=own) if own else playbook.baseline)
     baseline = fit(playbook, paired, panel)
-    return baseline, detectors.build(use.detector, params).score(panel, baseline)
+    return baseline, detectors.build(use.detector, dict(use.params)).score(panel, baseline)
 
 
 def target(panel: Panel, as_of: datetime | None, playbook: Playbook) -> int:
@@ -278,6 +275,7 @@ def look(
         per_missing_point=playbook.confidence.per_missing_baseline_point,
         per_failed_check=playbook.confidence.per_failed_check,
         actions=playbook.actions,
+        timezone=ctx.settings.telltale_timezone,
     )
     explanation = (
         explain(question, ctx, template=playbook.prompt, min_ai=playbook.policy.gates.min_ai)

@@ -36,11 +36,11 @@ def verdict(
         st.header(headline)
         st.markdown(safe(explanation.summary))
         receipt = decision.receipt
+        for line in receipt.overruled:
+            st.warning(f"Overruled: {safe(line)}.", icon=":material/gavel:")
         with st.popover("Why this light", icon=":material/rule:", type="tertiary"):
             st.markdown(f"Row **{receipt.row}** of the decision table: {safe(receipt.because)}.")
             st.json({"inputs": to_json(receipt.inputs), "thresholds": to_json(receipt.thresholds)}, expanded=2)
-            for line in receipt.overruled:
-                st.markdown(f"- {safe(line)}")
             if receipt.nearest_flip:
                 st.caption(f"Nearest flip: {safe(receipt.nearest_flip)}")
 

@@ -154,6 +154,6 @@ def _sentence(
         return f"{name} stuck at {figure(observed)}{unit}"
     if expected is None:
         return f"{name} {figure(observed)}{unit}"
-    share = "n/a, baseline 0" if pct is None else f"{pct:+.1f} %"
+    share = "n/a, baseline 0" if pct is None else f"{pct:+.2f}%"
     text = f"{name} {figure(observed)}{unit} vs {figure(expected)}{unit} expected ({share})"
     return f"{text}, {WORDS[change]}" if change in WORDS else text

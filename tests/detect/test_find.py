@@ -27,7 +27,7 @@ def test_a_finding_says_value_expectation_and_percent(make: Make, against: Again
     p = make([[5600.0, 17500.0]], good=Direction.DOWN, name="refunds")
     b = against(p, 39050 / 7)
     (f,) = find(p, b, change(p, b), window=1, playbook="daily_kpis")
-    assert f.summary == "Refunds (c0) 17,500 vs 5,579 expected (+213.7 %)"
+    assert f.summary == "Refunds (c0) 17,500 vs 5,579 expected (+213.70%)"
     assert (f.kind, f.metric, f.system, f.labels) == ("concern", "refunds", "shop", {"country": "c0"})
     assert (f.start, f.end) == (datetime(2025, 6, 3, tzinfo=UTC), datetime(2025, 6, 4, tzinfo=UTC))
     assert f.change_abs == pytest.approx(17500 - 39050 / 7)
