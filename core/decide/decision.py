@@ -94,6 +94,8 @@ def _crossings(policy: Policy, facts: Facts) -> Iterator[tuple[Condition, float,
             if fact is None:
                 continue
             step = 1.0 if float(fact).is_integer() and float(leaf.value).is_integer() else 0.01
-            true_side = leaf.value if leaf.op in (">=", "<=", "==") else leaf.value + (step if leaf.op == ">" else -step)
+            true_side = (
+                leaf.value if leaf.op in (">=", "<=", "==") else leaf.value + (step if leaf.op == ">" else -step)
+            )
             false_side = leaf.value - step if leaf.op in (">=", ">") else leaf.value + step
             yield leaf, fact, false_side if leaf.holds(facts) else true_side
