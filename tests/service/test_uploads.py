@@ -22,7 +22,8 @@ from core.settings import Settings
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = pd.date_range("2026-01-01", periods=40).strftime("%Y-%m-%d")
-CSV = ("day,orders,visits,late,shop\n" + "".join(f"{d},{i},{10 * i + 5},{i % 2 == 0},{'ab'[i % 2]}\n" for i, d in enumerate(DAYS))).encode()  # fmt: skip
+ROWS = "".join(f"{d},{i},{10 * i + 5},{i % 2 == 0},{'ab'[i % 2]}\n" for i, d in enumerate(DAYS))
+CSV = f"day,orders,visits,late,shop\n{ROWS}".encode()
 
 
 @pytest.fixture
@@ -73,8 +74,9 @@ def test_the_same_file_is_read_another_way_from_its_kept_original(wb: Workbench)
     uploads.keep_original(wb, content, first.table.provenance.sha256)
     months = uploads.reread(wb, first, LoadOptions(day_first=False))
     days = uploads.reread(wb, first, LoadOptions(day_first=True))
-    assert previews.period(wb.ctx.engine, months.table, "when") == (datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))  # fmt: skip
-    assert previews.period(wb.ctx.engine, days.table, "when") == (datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 3, tzinfo=UTC))  # fmt: skip
+    spans = [previews.period(wb.ctx.engine, u.table, "when") for u in (months, days)]
+    assert spans[0] == (datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC))
+    assert spans[1] == (datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 3, tzinfo=UTC))
     assert days.table.provenance.uri == "upload:a.csv"
 
 
