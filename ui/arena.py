@@ -17,7 +17,7 @@ from core.errors import WorkbenchError
 from core.model import Baseline, Panel, Scores
 from core.playbook import BaselineUse, DetectorUse, Playbook
 from core.service import sources
-from ui import auth, cards, data, forms, words
+from ui import auth, cards, data, figures, forms, words
 
 Edits = Mapping[str, bytes]
 PAIRED = "as paired"
@@ -158,8 +158,13 @@ def _strips(titles: Sequence[str], lanes: Sequence[Lane], metric: str) -> None:
     title = f"{frame['ts'].nunique()} periods of {metric} with an alarm, of {lanes[0][0].shape[1]}"
     span = (lanes[0][0].index[0].to_pydatetime(), lanes[0][0].index[-1].to_pydatetime())
     with st.container(border=True):
-        st.altair_chart(
-            charts.strips(frame, title=title, palette=words.palette(), rows=titles, span=span),
+        figures.show(
+            charts.strips,
+            frame,
+            title=title,
+            palette=words.palette(),
+            rows=titles,
+            span=span,
             alt=f"{title}. One row of ticks for each detector",
         )
 
@@ -183,12 +188,10 @@ def _charts(titles: Sequence[str], lanes: Sequence[Lane], metric: str) -> None:
             count = int(frame["alarm"].sum())
             says = f"{title}: {count} {'period' if count == 1 else 'periods'} alarmed"
             with st.container(border=True):
-                st.altair_chart(
-                    charts.series_chart(
-                        frame, title=says, unit=panel.metric(0).unit, palette=words.palette(), brush=False, height=230,
-                        value_format=charts.value_format(panel.metric(0), panel.values),
-                    ),
-                    key=f"detectors_chart_{k}",
+                figures.show(
+                    charts.series_chart, frame, key=f"detectors_chart_{k}",
+                    title=says, unit=panel.metric(0).unit, palette=words.palette(), brush=False, height=230,
+                    value_format=charts.value_format(panel.metric(0), panel.values),
                     alt=f"{metric}, {says}, last {len(frame)} periods with the expected band",
                 )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from core.load.export import write_csv
 from core.model import Baseline, Bools, Delta, Metric, Panel
 from core.pipeline import parse_as_of, target
 from core.playbook import BaselineUse, DetectorUse, Playbook
-from ui import cards, data, forms, words
+from ui import cards, data, figures, forms, words
 
 WINDOWS = {"30": 30, "90": 90, "all": charts.MAX_POINTS}
 SHORT = {
@@ -160,22 +160,13 @@ def chart(view: View, title: str) -> None:
     first, last = frame["ts"].iloc[0], frame["ts"].iloc[-1]
     shown = [m for m in marks if first <= m.at <= last]
     st.header(cards.safe(title))
-    st.altair_chart(
-        charts.series_chart(
-            frame,
-            title="",
-            unit=view.metric.unit,
-            palette=words.palette(),
-            marks=shown,
-            height=340,
-            value_format=charts.value_format(view.metric, frame["value"].to_numpy(dtype=float)),
-        ),
-        key=chart_key(),
-        on_select=picked,
-        selection_mode=["brush", "pick"],
+    figures.show(
+        charts.series_chart, frame, key=chart_key(), on_select=picked, selection_mode=["brush", "pick"],
+        title="", unit=view.metric.unit, palette=words.palette(), marks=shown, height=320,
+        value_format=charts.value_format(view.metric, frame["value"].to_numpy(dtype=float)),
         alt=f"{title}. Line chart of {len(frame)} periods with its expected band; {int(frame['alarm'].sum())} alarms "
         f"and {len(shown)} marks.",
-    )
+    )  # fmt: skip
     _below(view, frame, shown)
 
 
@@ -189,12 +180,19 @@ def picked() -> None:
     selection = st.session_state[chart_key()]["selection"]
     spot, brush = selection.get("pick"), selection.get("brush")
     if brush and brush.get("ts"):
-        start, end = (datetime.fromtimestamp(ms / 1000, tz=UTC) for ms in sorted(brush["ts"]))
+        start, end = sorted(_moment(at) for at in brush["ts"])
         st.session_state["explore_from"], st.session_state["explore_to"] = start.date(), end.date()
     if spot:
         freq = st.session_state["explore_freq"]
-        st.session_state["explore_at"] = stamp(datetime.fromtimestamp(spot[0]["ts"] / 1000, tz=UTC), freq)
+        st.session_state["explore_at"] = stamp(_moment(spot[0]["ts"]), freq)
         st.session_state["explore_open"] = True
+
+
+def _moment(at: float | str) -> datetime:
+    """A time as the chart gives it: milliseconds, or text."""
+    found = pd.to_datetime(at, utc=True) if isinstance(at, str) else pd.to_datetime(at, unit="ms", utc=True)
+    moment: datetime = found.to_pydatetime()
+    return moment
 
 
 def _judged(view: View) -> Mark:

@@ -16,6 +16,7 @@ from core.model import Delta, Finding
 from core.parts import Parts, Reference, parts
 from core.playbook import DetectorUse
 from ui import cards, data, words
+from ui import figures as drawn
 from ui.explore import View, chosen_range, download
 
 PARTS_SHOWN = 15
@@ -216,8 +217,13 @@ def _bars(view: View, split: Parts, dimension: str, against: Reference) -> None:
         if top is not None
         else "No part has a reference yet"
     )
-    st.altair_chart(
-        charts.bars(frame, label="part", value="change", title=title, palette=words.palette()),
+    drawn.show(
+        charts.bars,
+        frame[["part", "change"]],
+        label="part",
+        value="change",
+        title=title,
+        palette=words.palette(),
         alt=f"{title}. Bars: the change of each {dimension} against the {reference}",
     )
     hidden = len(split.rows) - len(frame)
