@@ -46,8 +46,8 @@ def range_moves(view: View) -> None:
         if isinstance(kept, date) and not first <= kept <= last:
             st.session_state[key] = min(max(kept, first), last)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.date_input("From", None, first, last, key="explore_from", format="YYYY-MM-DD", width=150)
-        st.date_input("To", None, first, last, key="explore_to", format="YYYY-MM-DD", width=150)
+        st.date_input("From", None, first, last, key="explore_from", format="YYYY-MM-DD", width=190)
+        st.date_input("To", None, first, last, key="explore_to", format="YYYY-MM-DD", width=190)
         st.toggle("Zoom the chart to it", key="explore_zoom")
         st.button("Clear", key="explore_clear", on_click=_clear, icon=":material/close:", type="tertiary")
     span = chosen_range()
