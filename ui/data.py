@@ -9,9 +9,9 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 import streamlit as st
-from pydantic import TypeAdapter
 
 from core import comparison, pipeline, views
+from core.audit import reading
 from core.audit.chain import ChainCheck
 from core.audit.report import stamp
 from core.baseline.measure import MetricSpec
@@ -139,17 +139,12 @@ def latest_run(name: str, of: Trace) -> Run | None:
 
 def explanation_of(run: Run | None, of: Trace) -> Explanation:
     """The kept run's explanation (a model may have worded it), else the preview's."""
-    rows = run.report.get("explanations") if run else None
-    return TypeAdapter(Explanation).validate_python(rows[0]) if isinstance(rows, list) and rows else of.explanation
+    return (run and reading.explanation_of(run.report)) or of.explanation
 
 
 def decision_of(run: Run | None, of: Trace) -> Decision:
     """The kept run's decision, else the preview's."""
-    rows = run.report.get("decisions") if run else None
-    if not isinstance(rows, list) or not rows or not isinstance(rows[0], Mapping):
-        return of.decision
-    row = {k: v for k, v in rows[0].items() if k != "incident_id"}
-    return TypeAdapter(Decision).validate_python({**row, "severity": Severity[str(row["severity"])]})
+    return (run and reading.decision_of(run.report)) or of.decision
 
 
 def dates(name: str, edits: Edits) -> list[str]:

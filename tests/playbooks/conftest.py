@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import pytest
 from core.access import Principal
 from core.adapters.clock import FixedClock
 from core.bootstrap import ROOT, build
-from core.service.workbench import Workbench
+from core.model import CheckReport
+from core.service.workbench import Recent, Workbench
 from core.settings import read_settings
 
+CHECKED: Recent[CheckReport] = Recent(256)  # the same content is checked once for all tests
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 TABLES = ("revenue", "traffic", "support", "deploys")
 Files = dict[str, Path | bytes | None]
@@ -28,7 +31,7 @@ def settings(tmp_path: Path):
 
 @pytest.fixture
 def wb(settings) -> Iterator[Workbench]:
-    bench = build(settings, FixedClock(NOW))
+    bench = replace(build(settings, FixedClock(NOW)), checks=CHECKED)
     yield bench
     bench.store.close()
     bench.ctx.engine.close()
