@@ -59,11 +59,9 @@ def in_words(at: datetime, now: datetime, zone: str) -> str:
 
 def _span(left: timedelta) -> str:
     minutes = max(1, round(left.total_seconds() / 60))
-    for size, one in ((1440, "day"), (60, "hour"), (1, "minute")):
-        if minutes >= size * (2 if size > 1 else 1):
-            count = round(minutes / size)
-            return f"{count} {one}" + ("s" if count != 1 else "")
-    return "a minute"
+    size, one = next(((s, w) for s, w in ((1440, "day"), (60, "hour")) if minutes >= 2 * s), (1, "minute"))
+    count = round(minutes / size)
+    return f"{count} {one}" + ("s" if count != 1 else "")
 
 
 def _save(name: str, cron: str, on: bool) -> None:
