@@ -77,7 +77,7 @@ def series_chart(
     brush: bool = True,
     height: int = 320,
     value_format: str = "~s",
-) -> alt.LayerChart:
+) -> alt.LayerChart | alt.FacetChart:
     """Value against its baseline band, alarms as points, marks as dashed rules.
 
     A click on an alarm selects it (``pick``), dragging selects a time range (``brush``). An empty title leaves the
@@ -116,7 +116,7 @@ def series_chart(
     if marks:
         layers.insert(0, _rules(marks, palette))
     named = {"title": alt.Title(title, anchor="start")} if title else {}
-    drawn: alt.LayerChart = alt.layer(*layers, height=height, **named)
+    drawn: alt.LayerChart | alt.FacetChart = alt.layer(*layers, height=height, **named)
     return drawn
 
 
@@ -172,7 +172,9 @@ def value_format(metric: Metric, values: Floats) -> str:
     return "~s" if size >= 1000 else "~g"
 
 
-def bars(frame: pd.DataFrame, *, label: str, value: str, title: str, palette: Palette) -> alt.LayerChart:
+def bars(
+    frame: pd.DataFrame, *, label: str, value: str, title: str, palette: Palette
+) -> alt.LayerChart | alt.FacetChart:
     """Signed horizontal bars, largest first: what each part added to a change.
 
     Shape: ``frame`` has a text column ``label`` and a number column ``value``.
@@ -189,7 +191,9 @@ def bars(frame: pd.DataFrame, *, label: str, value: str, title: str, palette: Pa
         color=alt.condition(f"datum['{value}'] < 0", alt.value(palette.bad), alt.value(palette.line))
     )
     zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=palette.muted).encode(x="x:Q")
-    drawn: alt.LayerChart = alt.layer(bar, zero, title=alt.Title(title, anchor="start"), height=70 + 28 * len(frame))
+    drawn: alt.LayerChart | alt.FacetChart = alt.layer(
+        bar, zero, title=alt.Title(title, anchor="start"), height=70 + 28 * len(frame)
+    )
     return drawn
 
 
@@ -237,7 +241,9 @@ def time_format(frame: pd.DataFrame) -> str:
     return "%d %b %H:%M" if span < pd.Timedelta(days=4) else "%d %b" if span < pd.Timedelta(days=400) else "%b %Y"
 
 
-def trend(frame: pd.DataFrame, *, title: str, unit: str, palette: Palette, height: int = 220) -> alt.LayerChart:
+def trend(
+    frame: pd.DataFrame, *, title: str, unit: str, palette: Palette, height: int = 220
+) -> alt.LayerChart | alt.FacetChart:
     """One plain series over time, as a first look.
 
     Shape: ``frame`` has columns ts and value.
@@ -268,7 +274,7 @@ def check_history(frame: pd.DataFrame, *, title: str, palette: Palette) -> alt.C
 
     times = [f"{t:%d %b %H:%M:%S}" for t in sorted(frame["ts"].unique())]
     named = frame.assign(run=frame["ts"].map(lambda t: f"{t:%d %b %H:%M:%S}"))
-    return (
+    drawn: alt.Chart = (
         alt.Chart(named)
         .mark_bar(cornerRadius=2, size=14)
         .encode(
@@ -283,6 +289,7 @@ def check_history(frame: pd.DataFrame, *, title: str, palette: Palette) -> alt.C
         )
         .properties(title=alt.Title(title, anchor="start"), height=160)
     )
+    return drawn
 
 
 def day_bars(frame: pd.DataFrame, *, title: str, palette: Palette) -> alt.Chart:
@@ -293,7 +300,7 @@ def day_bars(frame: pd.DataFrame, *, title: str, palette: Palette) -> alt.Chart:
     import altair as alt
 
     _unchecked()
-    return (
+    drawn: alt.Chart = (
         alt.Chart(frame)
         .mark_bar(cornerRadius=2, color=palette.line)
         .encode(
@@ -306,3 +313,4 @@ def day_bars(frame: pd.DataFrame, *, title: str, palette: Palette) -> alt.Chart:
         )
         .properties(title=alt.Title(title, anchor="start"), height=200)
     )
+    return drawn

@@ -25,9 +25,9 @@ from core.load.strict import load_strict
 from core.model import (
     Baseline,
     ChangeType,
-    ColumnType,
     CheckReport,
     CheckStatus,
+    ColumnType,
     Dataset,
     Delta,
     Direction,

@@ -27,6 +27,6 @@ try:
     if st.query_params.get("finding"):
         with st.spinner("Judging that period…"):
             trace = data.trace(name, edits, state.as_of(st.session_state["explore_at"]))
-        drawer.finding(trace, name, edits)
+        drawer.finding(trace, name)
 except WorkbenchError as error:
     cards.problem(error)

@@ -37,14 +37,19 @@ run_slot.button(
     "Run and save",
     icon=":material/play_arrow:",
     key="today_run",
-    on_click=sending.save_run,
+    on_click=sending.run_clicked,
     args=(name, edits, chosen),
     help="Looks again with the model if one is configured, keeps the report, and opens or updates the incident.",
 )
 send_slot.button(
-    "Send…", type="primary", icon=":material/send:", key="today_send", on_click=sending.open_dialog, args=(name, edits, chosen),
+    "Send…",
+    type="primary",
+    icon=":material/send:",
+    key="today_send",
+    on_click=sending.open_dialog,
+    args=(name, edits, chosen),
     help="Shows the exact message first.",
-)  # fmt: skip
+)
 with body:
     sending.outcome()
     cards.verdict(trace, decision, headline_of(trace, book), explanation, run, book.freq)
@@ -59,5 +64,5 @@ with body:
             cards.why(explanation)
     editor.what_if(name, book, edits)
     cards.fine_print(trace, run, artifact_name(data.bench(), name))
-drawer.finding(trace, name, edits)
+drawer.finding(trace, name)
 sending.dialog()

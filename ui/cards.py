@@ -97,7 +97,7 @@ def metric(delta: Delta, finding: Finding | None, blocked: bool = False) -> None
         m.label,
         words.figure(delta.value, m.kind, m.unit),
         delta=change,
-        delta_color=words.delta_color(delta, finding),
+        delta_color=words.delta_color(finding),
         delta_arrow="up" if (delta.vs_baseline_abs or 0) > 0 else "down" if (delta.vs_baseline_abs or 0) < 0 else "off",
         delta_description=f"vs {words.figure(delta.baseline, m.kind)}",
         chart_data=[v for v in delta.history if v is not None],

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import streamlit as st
 
 from core import charts
 from core.audit.report import stamp
 from core.model import Finding, Trace
-from ui import cards, data, words
+from ui import cards, links, words
 
 
-def finding(trace: Trace, name: str, edits: Mapping[str, bytes]) -> None:
+def finding(trace: Trace, name: str) -> None:
     """Opens the finding named in the address once; a link to it opens it too."""
     asked = st.query_params.get("finding")
     if not asked:
@@ -76,7 +74,7 @@ def _show(trace: Trace, f: Finding, name: str) -> None:
         if f.metric in e.statement or f.label in e.statement:
             st.caption(f"{e.id} · {cards.safe(e.statement)}")
     st.page_link(
-        "pages/explore.py",
+        links.page("explore"),
         label="Explore this metric",
         icon=":material/query_stats:",
         query_params={"source": name, "metric": f.metric},

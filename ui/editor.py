@@ -50,9 +50,13 @@ def what_if(name: str, book: Playbook, edits: dict[str, bytes]) -> None:
                 disabled=not changed, on_click=_apply, args=(name, changed),
             )  # fmt: skip
             st.button(
-                "Restore demo data" if name in data.bench().playbooks else "Restore", icon=":material/undo:", key="what_if_restore", disabled=not edits,
-                on_click=state.restore, args=(name,),
-            )  # fmt: skip
+                "Restore demo data" if name in data.bench().playbooks else "Restore",
+                icon=":material/undo:",
+                key="what_if_restore",
+                disabled=not edits,
+                on_click=state.restore,
+                args=(name,),
+            )
 
 
 def _shown(frame: pd.DataFrame) -> pd.DataFrame:

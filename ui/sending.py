@@ -23,6 +23,11 @@ def save_run(name: str, edits: Edits, period: str | None) -> Run | None:
     return run
 
 
+def run_clicked(name: str, edits: Edits, period: str | None) -> None:
+    """The button "Run and save"."""
+    save_run(name, edits, period)
+
+
 def outcome() -> None:
     """A run that was refused says why, once."""
     error = st.session_state.pop("run_problem", None)

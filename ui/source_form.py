@@ -17,7 +17,38 @@ from ui import auth, cards, data, links, upload
 FREQUENCIES = {"h": "Hour", "D": "Day", "W": "Week", "MS": "Month"}
 GOOD = ("up", "down", "none")
 # ISO codes of the holiday calendars people ask for first; any other code can be typed.
-COUNTRIES = "AT AU BE BR CA CH CN CZ DE DK ES FI FR GB IE IN IT JP KR MX NL NO NZ PL PT SE SG TR US ZA".split(" ")
+COUNTRIES = [
+    "AT",
+    "AU",
+    "BE",
+    "BR",
+    "CA",
+    "CH",
+    "CN",
+    "CZ",
+    "DE",
+    "DK",
+    "ES",
+    "FI",
+    "FR",
+    "GB",
+    "IE",
+    "IN",
+    "IT",
+    "JP",
+    "KR",
+    "MX",
+    "NL",
+    "NO",
+    "NZ",
+    "PL",
+    "PT",
+    "SE",
+    "SG",
+    "TR",
+    "US",
+    "ZA",
+]
 
 
 def form(draft: Draft, definition: SourceDefinition, round_: int) -> None:

@@ -13,19 +13,24 @@ DEFAULT = "daily_kpis"
 
 
 def source() -> str:
-    """The chosen playbook or saved source; picked in the sidebar, kept in the address as ``?source=``."""
+    """The chosen playbook or saved source; picked in the sidebar, kept in the address as ``?source=``.
+
+    The address is written by hand: a bound widget would write the title, and no link could set it.
+    """
     names = data.names()
     asked = st.query_params.get("source")
-    if "source" not in st.session_state or st.session_state["source"] not in names:
-        st.session_state["source"] = asked if asked in names else DEFAULT
+    if asked in names and asked != st.session_state.get("source_in_address"):
+        st.session_state["source"] = asked
+    if st.session_state.get("source") not in names:
+        st.session_state["source"] = DEFAULT
     chosen = st.sidebar.selectbox(
         "Source",
         list(names),
         format_func=lambda n: names.get(n, n),
         key="source",
-        bind="query-params",
         help="A playbook, or a file that you saved as a source on the Data page.",
     )
+    st.query_params["source"] = st.session_state["source_in_address"] = chosen
     if edits(chosen):
         st.sidebar.caption(":material/edit: Uses your edited data")
     return str(chosen)

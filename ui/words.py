@@ -83,7 +83,7 @@ def moment(at: datetime | None, zone: str = "UTC") -> str:
     return at.astimezone(ZoneInfo(zone)).strftime("%d %b %Y %H:%M") if at else ""
 
 
-def delta_color(delta: Delta, finding: Finding | None) -> Color:
+def delta_color(finding: Finding | None) -> Color:
     """Grey unless a detector fired: red for a bad move, blue for a good or neutral one."""
     if finding is None or finding.suppressed_by:
         return "gray"

@@ -23,6 +23,7 @@ from core.model import Column, ColumnType, Dataset, Direction, MetricKind, Prove
 from core.pipeline import Files, folder_files
 from core.playbook import BaselineUse, DetectorUse, Playbook, TableSpec
 from core.service.workbench import Workbench
+from core.store.records import NamedSource
 
 NUMERIC = {ColumnType.INTEGER, ColumnType.NUMBER}
 TIMES = {ColumnType.DATE, ColumnType.TIMESTAMP}
@@ -139,12 +140,29 @@ def resolve(wb: Workbench, name: str, files: Files) -> tuple[Playbook, Dataset |
 
 def get(wb: Workbench, tenant: str, name: str) -> SourceDefinition:
     """A saved source. Raises: NotFound listing what there is."""
+    return _definition(wb, tenant, _newest(wb, tenant, name))
+
+
+def version_key(wb: Workbench, tenant: str, name: str) -> str:
+    """Changes whenever the source is saved again. Raises: NotFound listing what there is."""
+    return f"{tenant}/{name}/{_newest(wb, tenant, name).version}"
+
+
+def _newest(wb: Workbench, tenant: str, name: str) -> NamedSource:
     with wb.store.read() as books:
-        known = {s.name: s for s in books.sources.list(tenant)}
-    if name not in known:
-        listed = ", ".join([*wb.playbooks, *known])
-        raise NotFound(f"There is no playbook or source '{name}'.", hint=f"Known: {listed}.", field="source")
-    return SourceDefinition.model_validate(known[name].definition)
+        try:
+            return books.sources.get(tenant, name)
+        except NotFound:
+            listed = ", ".join([*wb.playbooks, *(s.name for s in books.sources.list(tenant))])
+    raise NotFound(f"There is no playbook or source '{name}'.", hint=f"Known: {listed}.", field="source")
+
+
+def _definition(wb: Workbench, tenant: str, saved: NamedSource) -> SourceDefinition:
+    """The saved definition, read once per version."""
+    key = (tenant, saved.name, saved.version)
+    found = wb.definitions.get(key, lambda: SourceDefinition.model_validate(saved.definition))
+    assert isinstance(found, SourceDefinition)
+    return found
 
 
 def save(wb: Workbench, who: Principal, definition: SourceDefinition) -> SourceDefinition:

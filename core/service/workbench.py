@@ -61,6 +61,7 @@ class Workbench:
     channels: Mapping[str, Channel]
     data: Path  # folder of the playbooks' own data
     checks: Recent[CheckReport] = field(default_factory=lambda: Recent[CheckReport](64))
+    definitions: Recent[object] = field(default_factory=lambda: Recent[object](128))
 
     @property
     def tenant(self) -> str:
