@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import auth, cards, data, links, own_files, reading, saved_sources, source_form, state, upload
+from ui import auth, cards, data, links, own_files, reading, saved_sources, source_form, state, upload, warehouse
 
 auth.require("incidents:read")
 links.follow()
 st.title("Data")
 st.caption("Bring your own file. What was understood of it is shown, every guess can be corrected, nothing is lost.")
 upload.chooser()
+warehouse.asker()
 
 draft = upload.draft()
 round_ = st.session_state.get("data_round", 0)

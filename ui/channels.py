@@ -84,7 +84,7 @@ def _message(run_id: str, channel: str) -> None:
     except WorkbenchError as error:
         cards.problem(error)
         return
-    messages.preview(notification)
+    messages.preview(notification, "alerts_latest")
     sent = st.session_state.get("alerts_sent")
     result = sent[1] if sent and sent[0] == (run_id, channel) else None
     before = messages.before(notification) if result is None else None

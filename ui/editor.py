@@ -20,7 +20,7 @@ def what_if(name: str, book: Playbook, edits: dict[str, bytes]) -> None:
         return
     with panel:
         st.caption(
-            "Change figures and rerun: the whole day is judged again. Nothing is saved, and your files stay as they are."
+            "Change figures and rerun: the whole day is judged again. Nothing is saved; your files stay as they are."
         )
         try:
             _, loaded = runs.dataset(data.bench(), name, dict(edits))

@@ -120,9 +120,13 @@ def _row(i: Incident) -> None:
                 st.badge("alerted", icon=":material/send:", color="gray")
             st.caption(f"{i.incident_id} · {cards.safe(i.subject)} · {words.moment(i.created_at)} UTC", width="content")
     action.button(
-        "Details", key=f"incidents_open_{i.incident_id}", on_click=open_incident, args=(i.incident_id,), type="tertiary",
+        "Details",
+        key=f"incidents_open_{i.incident_id}",
+        on_click=open_incident,
+        args=(i.incident_id,),
+        type="tertiary",
         help=f"Open {i.incident_id}",
-    )  # fmt: skip
+    )
 
 
 def _bulk(chosen: Sequence[Incident]) -> None:

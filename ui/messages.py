@@ -22,20 +22,20 @@ def inert(html: str) -> str:
     return "data:text/html;charset=utf-8;base64," + base64.b64encode((_INERT + html).encode()).decode()
 
 
-def preview(notification: Notification) -> None:
-    """The message exactly as it will be sent."""
+def preview(notification: Notification, key: str) -> None:
+    """The message exactly as it will be sent; only the open tab travels to the browser."""
     st.caption(f"To {cards.safe(notification.recipient)}")
     st.markdown(f"**{cards.safe(notification.subject)}**")
     html = notification.payload.get("html")
-    tabs = st.tabs(["Text", *(["HTML mail"] if html else []), "Exact payload"])
-    with tabs[0]:
-        st.code(notification.text, language=None, wrap_lines=True)
-    if html:
-        with tabs[1]:
-            st.iframe(inert(str(html)), height=460, alt="The HTML part of the mail")
-            st.caption("Shown in a frame that runs no script and loads nothing.")
-    with tabs[-1]:
-        st.json(dict(notification.payload), expanded=1)
+    names = ["Text", "HTML mail", "Exact payload"] if html else ["Text", "Exact payload"]
+    tabs = dict(zip(names, st.tabs(names, key=f"{key}_{notification.channel}_tab", on_change="rerun"), strict=True))
+    if tabs["Text"].open:
+        tabs["Text"].code(notification.text, language=None, wrap_lines=True)
+    if html and tabs["HTML mail"].open:
+        tabs["HTML mail"].iframe(inert(str(html)), height=460, alt="The HTML part of the mail")
+        tabs["HTML mail"].caption("Shown in a frame that runs no script and loads nothing.")
+    if tabs["Exact payload"].open:
+        tabs["Exact payload"].json(dict(notification.payload), expanded=1)
 
 
 def confirmed(before: Delivery | None, key: str) -> bool:

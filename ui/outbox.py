@@ -72,7 +72,7 @@ def _detail(d: Delivery) -> None:
             _retry(d)
         with data.bench().store.read() as books:
             notification = books.outbox.payload(auth.current().tenant, d.id)
-        messages.preview(notification)
+        messages.preview(notification, "alerts_outbox")
 
 
 def _retry(d: Delivery) -> None:

@@ -47,7 +47,7 @@ def _choose(incident: Incident) -> None:
     except WorkbenchError as error:
         cards.problem(error)
         return
-    messages.preview(notification)
+    messages.preview(notification, "recovery")
     result = st.session_state.get("recovery_sent")
     before = messages.before(notification) if result is None else None
     again = messages.confirmed(before, "recovery_again")

@@ -56,7 +56,7 @@ def load_select(
     """
     require_select(query)
     address = _address(url)
-    rows = _read(address, query, max_rows, timeout_s)
+    rows = _dated(_read(address, query, max_rows, timeout_s))
     rows, rejects = _finite(rows)
     if rows.num_rows == 0:
         raise InputError(f"Table '{table}': the query answers no rows that could be loaded.")
@@ -207,6 +207,22 @@ def _aligned(chunks: list[pa.Table]) -> list[pa.Table]:
         targets.append(seen.pop() if len(seen) == 1 else wide if seen else pa.string())
     schema = pa.schema(list(zip(chunks[0].column_names, targets, strict=True)))
     return [c.cast(schema) for c in chunks]
+
+
+def _dated(rows: pa.Table) -> pa.Table:
+    """Text columns that hold nothing but ISO dates or times, as databases without a date type give them, typed so."""
+    for i, field in enumerate(rows.schema):
+        if not pa.types.is_string(field.type) and not pa.types.is_large_string(field.type):
+            continue
+        for kind in (pa.date32(), pa.timestamp("us", tz="UTC"), pa.timestamp("us")):
+            try:
+                typed = rows.column(i).cast(kind)
+            except pa.ArrowInvalid:
+                continue
+            if typed.null_count < len(typed):
+                rows = rows.set_column(i, field.name, typed)
+            break
+    return rows
 
 
 def _finite(rows: pa.Table) -> tuple[pa.Table, tuple[Reject, ...]]:

@@ -27,6 +27,8 @@ from core.model import (
 )
 from core.pipeline import Files, load, look
 from core.playbook import Playbook
+from core.service import warehouse
+from core.service.sources import get as get_source
 from core.service.sources import resolve
 from core.service.workbench import Workbench
 from core.store.books import Books
@@ -67,6 +69,8 @@ def run(
     started, run_id = wb.ctx.clock.now(), "run-" + secrets.token_hex(6)
     try:
         with telemetry.agent_run(name):
+            if name not in wb.playbooks and not files:
+                warehouse.refreshed(wb, who, get_source(wb, who.tenant, name))
             playbook, data = dataset(wb, name, files)
             trace = look(playbook, data, trigger, wb.ctx, run_id=run_id, checker=wb.check, ask_model=ask_model)
     except InputError as exc:

@@ -63,9 +63,10 @@ class StoredTable(Strict):
     rejected_rows: int
     read_at: datetime
     options: LoadOptions = LoadOptions()
+    query: str = Field("", description="The SELECT that answered this table; empty for a file")
 
     @classmethod
-    def of(cls, loaded: Loaded, time: str, options: LoadOptions) -> StoredTable:
+    def of(cls, loaded: Loaded, time: str, options: LoadOptions, query: str = "") -> StoredTable:
         """The stored form of a loaded file."""
         t = loaded.table
         return cls(
@@ -79,6 +80,7 @@ class StoredTable(Strict):
             rejected_rows=t.provenance.rejected_rows,
             read_at=t.provenance.read_at,
             options=options,
+            query=query,
         )
 
     def table(self, folder: Path) -> Table:
@@ -267,8 +269,7 @@ def replace_file(wb: Workbench, definition: SourceDefinition, table: str, data: 
     if old is None:
         raise NotFound(f"{definition.title} has no table '{table}'.", field="table")
     loaded = read(wb, data, old.file, old.options)
-    needed = {old.time, *definition.dimensions}
-    needed |= {c for m in definition.metrics if m.table == table for c in (m.column, m.over) if c}
+    needed = columns_of(definition, old)
     have = {c.name for c in loaded.table.columns}
     if missing := sorted((needed & set(old.columns)) - have):
         raise InputError(
@@ -276,6 +277,12 @@ def replace_file(wb: Workbench, definition: SourceDefinition, table: str, data: 
         )
     fresh = StoredTable.of(Loaded(replace(loaded.table, name=table), loaded.report), old.time, old.options)
     return definition.model_copy(update={"tables": tuple(fresh if t.name == table else t for t in definition.tables)})
+
+
+def columns_of(definition: SourceDefinition, table: StoredTable) -> set[str]:
+    """The columns of a table that its source cannot do without."""
+    measured = {c for m in definition.metrics if m.table == table.name for c in (m.column, m.over) if c}
+    return {table.time, *definition.dimensions} & set(table.columns) | measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class Upload:
     size: int
     options: LoadOptions
     loaded: Loaded
+    query: str = ""  # the SELECT that answered it; empty for a file
 
     @property
     def table(self) -> Table:
@@ -66,6 +67,9 @@ def draft(wb: Workbench, title: str, uploads: Sequence[Upload]) -> Draft:
     except InputError as problem:
         return Draft(kept, None, problem=problem)
     definition, reasons = proposal.definition, proposal.reasons
+    asked = zip(definition.tables, kept, strict=True)
+    tables = tuple(t.model_copy(update={"query": u.query}) for t, u in asked)
+    definition = definition.model_copy(update={"tables": tables})
     if not any(u.loaded.report.frequency for u in kept):
         freq = previews.natural(_longest(wb, definition))
         definition = definition.model_copy(update={"freq": freq})
