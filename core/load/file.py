@@ -27,9 +27,10 @@ from core.load.remarks import choices
 from core.load.report import Loaded, LoadedColumn, LoadReport
 from core.load.rows import Dialect, Record, file_records, is_blank, records
 from core.load.spool import MAX_BYTES, Spool, spooled
+from core.load.staging import is_regular, stage, stage_in_bulk
 from core.load.text import Text, readable
 from core.load.timeline import timeline
-from core.load.typed import NotClean, TypedColumn, chosen, copy_clean, copy_judged, stage
+from core.load.typed import NotClean, TypedColumn, chosen, copy_clean, copy_judged
 from core.model import Column, ColumnType, Provenance, Table
 
 if TYPE_CHECKING:
@@ -167,7 +168,9 @@ def _judge(
         book = sheet.read(spool.path, ending, name, options.sheet)
         plan = _planned(book.records[:2_000], book.records, ",", name, options, whole=True)
         rest = [r for r in book.records if r[0] > plan.layout.skip]
-        judged = _careful(connection, rest, plan, room, rejects, told)
+        told(0.3, "Reading row by row")
+        rows_in = stage(rest, plan.layout, room / "raw.parquet", rejects)
+        judged = _typed(connection, rows_in, plan, room, rejects, told)
         return _Judged(
             "", "", plan.layout.header_row, judged.columns, judged.rows_in, judged.rows,
             (*book.notes, *judged.notes), book.sheets,
@@ -191,8 +194,9 @@ def _from_text(
     plan = _planned(sample, [*sample, *_spread(text.path, dialect)], dialect.delimiter, name, options, whole=whole)
     judged = _quick(connection, text, dialect, plan, room, told) if _simple(text, dialect, plan) else None
     if judged is None:
-        rows = file_records(text.path, dialect, plan.layout.skip)
-        judged = _careful(connection, rows, plan, room, rejects, told)
+        told(0.3, "Reading row by row")
+        rows_in = _staged(text, dialect, plan.layout, room / "raw.parquet", rejects)
+        judged = _typed(connection, rows_in, plan, room, rejects, told)
     notes = (*text.notes, *judged.notes)
     header = plan.layout.header_row
     return _Judged(text.encoding, dialect.delimiter, header, judged.columns, judged.rows_in, judged.rows, notes)
@@ -254,17 +258,16 @@ def _quick(
     return _Rows(columns, rows, rows, (*plan.notes, *choices(columns, plan.sample)))
 
 
-def _careful(
-    connection: duckdb.DuckDBPyConnection,
-    rows: Iterable[Record],
-    plan: _Plan,
-    room: Path,
-    rejects: RejectList,
-    told: Progress,
+def _staged(text: Text, dialect: Dialect, shape: Layout, raw: Path, rejects: RejectList) -> int:
+    if is_regular(text, dialect, shape):
+        return stage_in_bulk(text.path, dialect, shape, raw, rejects)
+    return stage(file_records(text.path, dialect, shape.skip), shape, raw, rejects)
+
+
+def _typed(
+    connection: duckdb.DuckDBPyConnection, rows_in: int, plan: _Plan, room: Path, rejects: RejectList, told: Progress
 ) -> _Rows:
     raw = room / "raw.parquet"
-    told(0.3, "Reading row by row")
-    rows_in = stage(rows, plan.layout, raw, rejects)
     told(0.7, "Typing")
     columns, remarks = chosen(connection, raw, plan.layout, plan.candidates, plan.stated)
     loaded = copy_judged(connection, raw, rows_in - rejects.count, columns, room / "typed.parquet", rejects)

@@ -26,10 +26,10 @@ class Dialect:
 class _Tape:
     """Lines that can be read again."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    def __init__(self, lines: Iterable[str], rewinds: int) -> None:
         self._lines = iter(lines)
         self._again: list[str] = []
-        self._rewinds = 0
+        self._rewinds = rewinds
         self.seen: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
@@ -50,12 +50,13 @@ class _Tape:
         return first
 
 
-def records(lines: Iterable[str], dialect: Dialect, start: int = 1) -> Iterator[Record]:
+def records(lines: Iterable[str], dialect: Dialect, start: int = 1, rewinds: int = 0) -> Iterator[Record]:
     """Every record with the physical line it starts on; ``lines`` keep their line ends.
 
     A row whose quoting is broken comes as its text with a reason, and reading goes on with the very next line.
+    ``rewinds`` says how often that happened before ``lines``.
     """
-    tape = _Tape(lines)
+    tape = _Tape(lines, rewinds)
     reader = csv.reader(
         tape,
         delimiter=dialect.delimiter,

@@ -10,25 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from core.engine.duck import quoted_name, quoted_text
 from core.load import formats as f
 from core.load.formats import Format
 from core.load.inference import TOLERANCE, Candidates
-from core.load.layout import Layout, shortest
+from core.load.layout import Layout
 from core.load.rejects import RejectList
-from core.load.rows import Dialect, Record, is_blank
+from core.load.rows import Dialect
 from core.load.text import Text
 
 if TYPE_CHECKING:
     import duckdb
 
-BATCH = 20_000
 MAX_CELL = 131_072
 _FEW = 10  # from this many values on, a single stray one does not make a column text
-_NULLS = "(" + ", ".join(quoted_text(n) for n in f.NULLS) + ")"
+_NULLS = "[" + ", ".join(quoted_text(n) for n in f.NULLS) + "]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,66 +82,6 @@ def _checked(i: int, column: TypedColumn, empty: str) -> str:
     return f"{value} AS {quoted_name(column.name)}"
 
 
-def stage(records: Iterable[Record], layout: Layout, target: Path, rejects: RejectList) -> int:
-    """Writes the well-formed records as text into ``target`` and answers how many data rows came in.
-
-    Rows of a wrong shape go to ``rejects``; blank lines are no rows.
-    """
-    schema = pa.schema([("line", pa.int64()), *((f"c{i}", pa.string()) for i in range(layout.width))])
-    rows_in = 0
-    lines: list[int] = []
-    rows: list[list[str]] = []
-    with pq.ParquetWriter(target, schema, compression="lz4") as writer:
-        for line, cells, broken in records:
-            if broken is None and is_blank(cells) and not (layout.width == 1 and cells and '"' in cells[0]):
-                continue
-            rows_in += 1
-            reason = broken or _misfit(cells, layout)
-            if reason:
-                rejects.add(line, reason, cells[0] if broken else joined(cells))
-                continue
-            lines.append(line)
-            rows.append(cells)
-            if len(rows) == BATCH:
-                writer.write_batch(_batch(schema, lines, rows))
-                lines, rows = [], []
-        if rows:
-            writer.write_batch(_batch(schema, lines, rows))
-    return rows_in
-
-
-def _misfit(cells: list[str], layout: Layout) -> str:
-    """Fits ``cells`` to the width in place; answers why that cannot be done."""
-    width, found = layout.width, len(cells)
-    if found > width:
-        if any(c.strip() for c in cells[width:]):
-            return _width_reason(found, width)
-        del cells[width:]
-    elif found < width:
-        if not layout.pad or found < shortest(width):
-            return _width_reason(found, width)
-        cells.extend([""] * (width - found))
-    if all(c in f.NULLS for c in cells):
-        return "the row holds no value"
-    return ""
-
-
-def _width_reason(found: int, width: int) -> str:
-    return f"{found} cell{'s' if found != 1 else ''} where {width} were expected"
-
-
-def _batch(schema: pa.Schema, lines: list[int], rows: list[list[str]]) -> pa.RecordBatch:
-    import pyarrow.compute as pc
-
-    nulls = pa.array(f.NULLS)
-    missing = pa.scalar(None, pa.string())
-    columns = []
-    for cells in zip(*rows, strict=True):
-        values = pa.array(cells, pa.string())
-        columns.append(pc.if_else(pc.is_in(values, nulls), missing, values))
-    return pa.record_batch([pa.array(lines, pa.int64()), *columns], schema=schema)
-
-
 def joined(cells: Iterable[str | None]) -> str:
     """Cells as one line of CSV."""
     out = io.StringIO()
@@ -161,32 +97,55 @@ def chosen(
     stated: frozenset[str],
 ) -> tuple[tuple[TypedColumn, ...], tuple[str, ...]]:
     """The format of every column, judged on all its values, and remarks on columns that nearly had a type."""
-    parts, flags = [], ["*"]
-    for i, candidate in enumerate(found):
-        parts.append(f"count(c{i}) - count(*) FILTER (trim(c{i}) IN {_NULLS})")
-        for j, form in enumerate(candidate.formats):
+    columns, notes = [], []
+    missed = _misses(connection, raw, [c.formats[:1] for c in found])
+    doubted = [c.formats[1:] if m and m[0].count else () for c, m in zip(found, missed, strict=True)]
+    further = _misses(connection, raw, doubted) if any(doubted) else [[] for _ in found]
+    totals = _totals(connection, raw, layout.width)
+    for i, (total, tried) in enumerate(zip(totals, map(list.__add__, missed, further), strict=True)):
+        form = f.TEXT
+        if tried and total:
+            best = min(tried, key=lambda m: m.count)
+            allowed = max((1 - TOLERANCE) * total, 1 if total >= _FEW else 0)
+            if best.count <= allowed or layout.names[i] in stated:
+                form = best.format
+            elif best.count <= total / 2:
+                notes.append(
+                    f"'{layout.names[i]}' is kept as text: {best.count:,} of {total:,} values are not "
+                    f"{best.format.expected} ('{str(best.value)[:40]}' in line {best.line})."
+                )
+        columns.append(TypedColumn(layout.names[i], layout.originals[i], form))
+    return tuple(columns), tuple(notes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Misses:
+    """How many values of a column are not written in the format, and the first of them."""
+
+    format: Format
+    count: int
+    value: object
+    line: object
+
+
+def _misses(connection: duckdb.DuckDBPyConnection, raw: Path, tried: Sequence[Sequence[Format]]) -> list[list[_Misses]]:
+    """What each column's ``tried`` formats miss. Shape: as ``tried``."""
+    parts, flags = ["count(*)"], ["*"]
+    for i, forms in enumerate(tried):
+        for j, form in enumerate(forms):
             bad = f"bad_{i}_{j}"
             flags.append(f"{_bad(i, form)} AS {bad}")
             parts.append(f"count(*) FILTER ({bad}), arg_min(c{i}, line) FILTER ({bad}), min(line) FILTER ({bad})")
     source = f"SELECT {', '.join(flags)} FROM read_parquet({quoted_text(str(raw))})"
-    counted = iter(_one(connection, f"SELECT {', '.join(parts)} FROM ({source})"))
-    columns, notes = [], []
-    for i, candidate in enumerate(found):
-        total = int(str(next(counted) or 0))
-        tried = [(int(str(next(counted) or 0)), form, next(counted), next(counted)) for form in candidate.formats]
-        form = f.TEXT
-        if tried and total:
-            misses, best, value, line = min(tried, key=lambda t: t[0])
-            allowed = max((1 - TOLERANCE) * total, 1 if total >= _FEW else 0)
-            if misses <= allowed or layout.names[i] in stated:
-                form = best
-            elif misses <= total / 2:
-                notes.append(
-                    f"'{layout.names[i]}' is kept as text: {misses:,} of {total:,} values are not "
-                    f"{best.expected} ('{str(value)[:40]}' in line {line})."
-                )
-        columns.append(TypedColumn(layout.names[i], layout.originals[i], form))
-    return tuple(columns), tuple(notes)
+    counted = iter(_one(connection, f"SELECT {', '.join(parts)} FROM ({source})")[1:])
+    return [[_Misses(form, int(str(next(counted))), next(counted), next(counted)) for form in forms] for forms in tried]
+
+
+def _totals(connection: duckdb.DuckDBPyConnection, raw: Path, width: int) -> list[int]:
+    """How many cells of each column hold a value."""
+    parts = ", ".join(f"count(*) FILTER (c{i} IS NOT NULL AND NOT {_nullish(i)})" for i in range(width))
+    counted = _one(connection, f"SELECT {parts} FROM read_parquet({quoted_text(str(raw))})")
+    return [int(str(n)) for n in counted]
 
 
 def copy_judged(
@@ -231,7 +190,13 @@ def _infinite(value: str) -> bool:
 
 
 def _bad(i: int, form: Format) -> str:
-    return f"c{i} IS NOT NULL AND trim(c{i}) NOT IN {_NULLS} AND ({form.sql(f'c{i}')}) IS NULL"
+    # a CASE looks at the rarer questions only where the commoner ones left something
+    return f"CASE WHEN c{i} IS NULL OR ({form.sql(f'c{i}')}) IS NOT NULL THEN false ELSE NOT {_nullish(i)} END"
+
+
+def _nullish(i: int) -> str:
+    # IN with so many values would become a join
+    return f"list_contains({_NULLS}, trim(c{i}))"
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> int:
