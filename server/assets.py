@@ -42,7 +42,7 @@ class CompressedAssets:
             await kept.send(send)
         else:
             answer = await self._fetched(scope, receive)
-            if _compressible(answer.start):
+            if _compressible(answer.start) and _whole(answer):
                 answer = await anyio.to_thread.run_sync(_compressed, answer)
                 self._kept[scope["path"]] = answer
             await answer.send(send)
@@ -70,6 +70,12 @@ def _compressible(start: Message) -> bool:
     headers = Headers(scope=start)
     kind = headers.get("content-type", "").split(";")[0]
     return start["status"] == 200 and kind in TYPES and "content-encoding" not in headers
+
+
+def _whole(answer: _Answer) -> bool:
+    """Whether the body is all there: it is cut short when the first browser to ask goes away meanwhile."""
+    length = Headers(scope=answer.start).get("content-length", "")
+    return length.isdigit() and len(answer.body) == int(length)
 
 
 def _compressed(answer: _Answer) -> _Answer:

@@ -30,7 +30,7 @@ def _close() -> None:
     st.session_state.pop("shown_finding", None)
 
 
-@st.dialog("Finding", position="right", width="large", icon=":material/troubleshoot:", on_dismiss=_close)
+@st.dialog("Finding", position="right", width="medium", icon=":material/troubleshoot:", on_dismiss=_close)
 def _show(trace: Trace, f: Finding, name: str) -> None:
     freq = trace.panel.freq
     with st.container(horizontal=True):
