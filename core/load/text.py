@@ -115,10 +115,12 @@ def _scan(path: Path) -> _Facts:
                     decoder.decode(chunk)
                 except UnicodeDecodeError:
                     valid = False
-            nuls += chunk.count(0)
+            nuls += chunk.count(b"\0")
             feeds += chunk.count(b"\n")
-            returns += chunk.count(b"\r")
-            pairs += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
+            if found := chunk.count(b"\r"):
+                returns += found
+                pairs += chunk.count(b"\r\n")
+            pairs += last == b"\r" and chunk.startswith(b"\n")
             quotes = quotes or b'"' in chunk
             last = chunk[-1:]
     return _Facts(valid and not decoder.getstate()[0], nuls, feeds, returns, pairs, quotes)

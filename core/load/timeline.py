@@ -54,15 +54,17 @@ def timeline(
 def _best(connection: duckdb.DuckDBPyConnection, path: Path, timed: Sequence[Column]) -> str | None:
     if not timed:
         return None
-    counts = ", ".join(f"count({quoted_name(c.name)}), approx_count_distinct({quoted_name(c.name)})" for c in timed)
+    if len(timed) == 1:
+        return timed[0].name
+    counts = ", ".join(f"count({n}), min({n}) < max({n})" for n in (quoted_name(c.name) for c in timed))
     found = connection.execute(f"SELECT {counts} FROM read_parquet({quoted_text(str(path))})").fetchone() or ()
     filled = dict(zip((c.name for c in timed), found[0::2], strict=True))
-    distinct = dict(zip((c.name for c in timed), found[1::2], strict=True))
+    varied = dict(zip((c.name for c in timed), found[1::2], strict=True))
 
     def rank(item: tuple[int, Column]) -> tuple[float, ...]:
         position, c = item
         hint = 2 * bool(_EXACT.fullmatch(c.name)) + bool(_HINT.search(c.name)) - 2 * bool(_LATER.search(c.name))
-        return (distinct[c.name] > 1, hint, filled[c.name], -position)
+        return (bool(varied[c.name]), hint, filled[c.name], -position)
 
     return max(enumerate(timed), key=rank)[1].name
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_CELL = 131_072
 _FEW = 10  # from this many values on, a single stray one does not make a column text
+_ROWS = 122_880  # in one batch, and so in one row group
 _NULLS = "[" + ", ".join(quoted_text(n) for n in f.NULLS) + "]"
 
 
@@ -134,7 +135,7 @@ def _misses(connection: duckdb.DuckDBPyConnection, raw: Path, tried: Sequence[Se
     for i, forms in enumerate(tried):
         for j, form in enumerate(forms):
             bad = f"bad_{i}_{j}"
-            flags.append(f"{_bad(i, form)} AS {bad}")
+            flags.append(f"{_unread(i, form.sql(f'c{i}'))} AS {bad}")
             parts.append(f"count(*) FILTER ({bad}), arg_min(c{i}, line) FILTER ({bad}), min(line) FILTER ({bad})")
     source = f"SELECT {', '.join(flags)} FROM read_parquet({quoted_text(str(raw))})"
     counted = iter(_one(connection, f"SELECT {', '.join(parts)} FROM ({source})")[1:])
@@ -157,19 +158,42 @@ def copy_judged(
     rejects: RejectList,
 ) -> int:
     """Copies those of the ``staged`` rows whose every cell has its column's type; the others become rejects."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     source = f"read_parquet({quoted_text(str(raw))})"
     judged = [i for i, c in enumerate(columns) if c.format is not f.TEXT]
-    bad = [_bad(i, columns[i].format) for i in judged]
-    keep = f"WHERE NOT coalesce({' OR '.join(f'({b})' for b in bad)}, false)" if bad else ""
-    values = ", ".join(f"{c.format.sql(f'c{i}')} AS {quoted_name(c.name)}" for i, c in enumerate(columns))
-    rows = _copy(connection, f"SELECT {values} FROM {source} {keep}", target)
-    if rows < staged:
-        which = " ".join(f"WHEN {b} THEN {i}" for b, i in zip(bad, judged, strict=True))
-        query = (
-            f"SELECT * FROM (SELECT *, CASE {which} END AS which FROM {source}) WHERE which IS NOT NULL ORDER BY line"
-        )
-        _reject(connection.execute(query), columns, rejects)
-    return rows
+    read = ", ".join(f"{columns[i].format.sql(f'c{i}')} AS v{i}" for i in judged)
+    which = " ".join(f"WHEN {_unread(i, f'v{i}')} THEN {i}" for i in judged)
+    values = ", ".join(f"{'v' if i in judged else 'c'}{i} AS {quoted_name(c.name)}" for i, c in enumerate(columns))
+    # one streamed pass: a WHERE would make DuckDB read every cell twice
+    result = connection.execute(
+        f"SELECT {values}, line, {f'CASE {which} END' if which else 'NULL::INTEGER'} "
+        f"FROM (SELECT *{', ' if read else ''}{read} FROM {source})"
+    ).to_arrow_reader(_ROWS)
+    texts = [c.name for c in columns if c.format is f.TEXT]
+    bad = []
+    with pq.ParquetWriter(
+        target, pa.schema(list(result.schema)[:-2]), compression="zstd", use_dictionary=texts
+    ) as writer:
+        for batch in result:
+            flaws = batch.column(len(columns) + 1)
+            rows = batch.select(range(len(columns)))
+            if flaws.null_count < len(flaws):
+                bad.append(pa.table({"line": batch.column(len(columns)), "which": flaws}).filter(flaws.is_valid()))
+                rows = rows.filter(flaws.is_null())
+            writer.write_batch(rows)
+    if not bad:
+        return staged
+    found = pa.concat_tables(bad)
+    connection.register("bad", found)
+    _reject(
+        connection.execute(f"SELECT raw.*, which FROM {source} AS raw JOIN bad USING (line) ORDER BY line"),
+        columns,
+        rejects,
+    )
+    connection.unregister("bad")
+    return staged - len(found)
 
 
 def _reject(result: duckdb.DuckDBPyConnection, columns: Sequence[TypedColumn], rejects: RejectList) -> None:
@@ -189,9 +213,9 @@ def _infinite(value: str) -> bool:
         return False
 
 
-def _bad(i: int, form: Format) -> str:
-    # a CASE looks at the rarer questions only where the commoner ones left something
-    return f"CASE WHEN c{i} IS NULL OR ({form.sql(f'c{i}')}) IS NOT NULL THEN false ELSE NOT {_nullish(i)} END"
+def _unread(i: int, value: str) -> str:
+    """Whether ``value`` lacks what ``c{i}`` holds; CASE asks the rarer question only where it must."""
+    return f"CASE WHEN c{i} IS NULL OR ({value}) IS NOT NULL THEN false ELSE NOT {_nullish(i)} END"
 
 
 def _nullish(i: int) -> str:
@@ -200,7 +224,9 @@ def _nullish(i: int) -> str:
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path) -> int:
-    result = connection.execute(f"COPY ({query}) TO {quoted_text(str(target))} (FORMAT parquet, COMPRESSION zstd)")
+    result = connection.execute(
+        f"COPY ({query}) TO {quoted_text(str(target))} (FORMAT parquet, COMPRESSION zstd, DICTIONARY_SIZE_LIMIT 1000)"
+    )
     row = result.fetchone()
     return int(row[0]) if row else 0
 
