@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 MAX_CELL = 131_072
 _FEW = 10  # from this many values on, a single stray one does not make a column text
-_ROWS = 122_880  # in one batch, and so in one row group
 _NULLS = "[" + ", ".join(quoted_text(n) for n in f.NULLS) + "]"
 
 
@@ -35,6 +34,7 @@ class TypedColumn:
     name: str
     original: str
     format: Format
+    misses: int = 0  # values of the source that are not written so
 
 
 class NotClean(Exception):
@@ -99,29 +99,30 @@ def chosen(
 ) -> tuple[tuple[TypedColumn, ...], tuple[str, ...]]:
     """The format of every column, judged on all its values, and remarks on columns that nearly had a type."""
     columns, notes = [], []
-    missed = _misses(connection, raw, [c.formats[:1] for c in found])
-    doubted = [c.formats[1:] if m and m[0].count else () for c, m in zip(found, missed, strict=True)]
-    further = _misses(connection, raw, doubted) if any(doubted) else [[] for _ in found]
-    totals = _totals(connection, raw, layout.width)
-    for i, (total, tried) in enumerate(zip(totals, map(list.__add__, missed, further), strict=True)):
-        form = f.TEXT
-        if tried and total:
-            best = min(tried, key=lambda m: m.count)
-            allowed = max((1 - TOLERANCE) * total, 1 if total >= _FEW else 0)
+    total, unread = _counted(connection, raw, [c.formats[0] if c.formats else f.TEXT for c in found])
+    # most columns have one format without a miss; only the others are looked at closely
+    tried = _misses(connection, raw, [c.formats if n else () for c, n in zip(found, unread, strict=True)])
+    for i, candidate in enumerate(found):
+        form, misses = f.TEXT, 0
+        if candidate.formats and not unread[i] and total[i]:
+            form = candidate.formats[0]
+        elif tried[i].formats and tried[i].total:
+            best = min(tried[i].formats, key=lambda m: m.count)
+            allowed = max((1 - TOLERANCE) * tried[i].total, 1 if tried[i].total >= _FEW else 0)
             if best.count <= allowed or layout.names[i] in stated:
-                form = best.format
-            elif best.count <= total / 2:
+                form, misses = best.format, best.count
+            elif best.count <= tried[i].total / 2:
                 notes.append(
-                    f"'{layout.names[i]}' is kept as text: {best.count:,} of {total:,} values are not "
+                    f"'{layout.names[i]}' is kept as text: {best.count:,} of {tried[i].total:,} values are not "
                     f"{best.format.expected} ('{str(best.value)[:40]}' in line {best.line})."
                 )
-        columns.append(TypedColumn(layout.names[i], layout.originals[i], form))
+        columns.append(TypedColumn(layout.names[i], layout.originals[i], form, misses))
     return tuple(columns), tuple(notes)
 
 
 @dataclass(frozen=True, slots=True)
-class _Misses:
-    """How many values of a column are not written in the format, and the first of them."""
+class _Miss:
+    """How many values of a column are not written in ``format``, and the first of them."""
 
     format: Format
     count: int
@@ -129,24 +130,42 @@ class _Misses:
     line: object
 
 
-def _misses(connection: duckdb.DuckDBPyConnection, raw: Path, tried: Sequence[Sequence[Format]]) -> list[list[_Misses]]:
-    """What each column's ``tried`` formats miss. Shape: as ``tried``."""
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """How many cells of a column hold a value, and how its formats do."""
+
+    total: int
+    formats: tuple[_Miss, ...]
+
+
+def _counted(
+    connection: duckdb.DuckDBPyConnection, raw: Path, formats: Sequence[Format]
+) -> tuple[list[int], list[int]]:
+    """Per column the cells that are not empty, and how many of them give no value in the format."""
+    parts = ", ".join(f"count(c{i}), count({form.sql(f'c{i}')})" for i, form in enumerate(formats))
+    counted = [int(str(n)) for n in _one(connection, f"SELECT {parts} FROM read_parquet({quoted_text(str(raw))})")]
+    return counted[0::2], [cells - read for cells, read in zip(counted[0::2], counted[1::2], strict=True)]
+
+
+def _misses(connection: duckdb.DuckDBPyConnection, raw: Path, tried: Sequence[Sequence[Format]]) -> list[_Tried]:
+    """How the ``tried`` formats of each column do. Shape: as ``tried``."""
     parts, flags = ["count(*)"], ["*"]
     for i, forms in enumerate(tried):
+        if forms:
+            parts.append(f"count(*) FILTER (c{i} IS NOT NULL AND NOT {_nullish(i)})")
         for j, form in enumerate(forms):
             bad = f"bad_{i}_{j}"
-            flags.append(f"{_unread(i, form.sql(f'c{i}'))} AS {bad}")
+            flags.append(f"{_unread(i, form)} AS {bad}")
             parts.append(f"count(*) FILTER ({bad}), arg_min(c{i}, line) FILTER ({bad}), min(line) FILTER ({bad})")
     source = f"SELECT {', '.join(flags)} FROM read_parquet({quoted_text(str(raw))})"
     counted = iter(_one(connection, f"SELECT {', '.join(parts)} FROM ({source})")[1:])
-    return [[_Misses(form, int(str(next(counted))), next(counted), next(counted)) for form in forms] for forms in tried]
-
-
-def _totals(connection: duckdb.DuckDBPyConnection, raw: Path, width: int) -> list[int]:
-    """How many cells of each column hold a value."""
-    parts = ", ".join(f"count(*) FILTER (c{i} IS NOT NULL AND NOT {_nullish(i)})" for i in range(width))
-    counted = _one(connection, f"SELECT {parts} FROM read_parquet({quoted_text(str(raw))})")
-    return [int(str(n)) for n in counted]
+    return [
+        _Tried(
+            int(str(next(counted))) if forms else 0,
+            tuple(_Miss(form, int(str(next(counted))), next(counted), next(counted)) for form in forms),
+        )
+        for forms in tried
+    ]
 
 
 def copy_judged(
@@ -158,42 +177,17 @@ def copy_judged(
     rejects: RejectList,
 ) -> int:
     """Copies those of the ``staged`` rows whose every cell has its column's type; the others become rejects."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     source = f"read_parquet({quoted_text(str(raw))})"
-    judged = [i for i, c in enumerate(columns) if c.format is not f.TEXT]
-    read = ", ".join(f"{columns[i].format.sql(f'c{i}')} AS v{i}" for i in judged)
-    which = " ".join(f"WHEN {_unread(i, f'v{i}')} THEN {i}" for i in judged)
-    values = ", ".join(f"{'v' if i in judged else 'c'}{i} AS {quoted_name(c.name)}" for i, c in enumerate(columns))
-    # one streamed pass: a WHERE would make DuckDB read every cell twice
-    result = connection.execute(
-        f"SELECT {values}, line, {f'CASE {which} END' if which else 'NULL::INTEGER'} "
-        f"FROM (SELECT *{', ' if read else ''}{read} FROM {source})"
-    ).to_arrow_reader(_ROWS)
-    texts = [c.name for c in columns if c.format is f.TEXT]
-    bad = []
-    with pq.ParquetWriter(
-        target, pa.schema(list(result.schema)[:-2]), compression="zstd", use_dictionary=texts
-    ) as writer:
-        for batch in result:
-            flaws = batch.column(len(columns) + 1)
-            rows = batch.select(range(len(columns)))
-            if flaws.null_count < len(flaws):
-                bad.append(pa.table({"line": batch.column(len(columns)), "which": flaws}).filter(flaws.is_valid()))
-                rows = rows.filter(flaws.is_null())
-            writer.write_batch(rows)
-    if not bad:
-        return staged
-    found = pa.concat_tables(bad)
-    connection.register("bad", found)
-    _reject(
-        connection.execute(f"SELECT raw.*, which FROM {source} AS raw JOIN bad USING (line) ORDER BY line"),
-        columns,
-        rejects,
-    )
-    connection.unregister("bad")
-    return staged - len(found)
+    judged = [i for i, c in enumerate(columns) if c.misses]
+    bad = [_unread(i, columns[i].format) for i in judged]
+    keep = f"WHERE NOT ({' OR '.join(bad)})" if bad else ""
+    values = ", ".join(f"{c.format.sql(f'c{i}')} AS {quoted_name(c.name)}" for i, c in enumerate(columns))
+    rows = _copy(connection, f"SELECT {values} FROM {source} {keep}", target)
+    if rows < staged:
+        which = " ".join(f"WHEN {b} THEN {i}" for b, i in zip(bad, judged, strict=True))
+        query = f"SELECT *, CASE {which} END FROM {source} WHERE {' OR '.join(bad)} ORDER BY line"
+        _reject(connection.execute(query), columns, rejects)
+    return rows
 
 
 def _reject(result: duckdb.DuckDBPyConnection, columns: Sequence[TypedColumn], rejects: RejectList) -> None:
@@ -213,9 +207,9 @@ def _infinite(value: str) -> bool:
         return False
 
 
-def _unread(i: int, value: str) -> str:
-    """Whether ``value`` lacks what ``c{i}`` holds; CASE asks the rarer question only where it must."""
-    return f"CASE WHEN c{i} IS NULL OR ({value}) IS NOT NULL THEN false ELSE NOT {_nullish(i)} END"
+def _unread(i: int, form: Format) -> str:
+    # CASE asks the dear question only where the cheap one left something
+    return f"CASE WHEN c{i} IS NULL OR ({form.sql(f'c{i}')}) IS NOT NULL THEN false ELSE NOT {_nullish(i)} END"
 
 
 def _nullish(i: int) -> str:
