@@ -69,7 +69,8 @@ def _facts(d: SourceDefinition) -> str:
     rows, rejected = sum(t.rows for t in d.tables), sum(t.rejected_rows for t in d.tables)
     parts = [f"{rows:,} rows" + (f", {rejected:,} rejected" if rejected else "")]
     try:
-        spans = [s for t in d.tables if (s := data.span(t.table(folder), t.time))]
+        loaded = d.dataset(folder).tables
+        spans = [s for t in d.tables if (s := data.span(loaded[t.name], t.time))]
     except WorkbenchError as problem:
         return str(problem)
     if spans:

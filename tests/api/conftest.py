@@ -13,6 +13,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """The application with its own lifespan and home; one per process, because Streamlit's runtime is one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TELLTALE_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("TELLTALE_DEMO", "false")
+        patch.setattr("core.service.background.warm", lambda: None)  # seconds of import that no route needs
         import app
         from core.bootstrap import background, workbench
 

@@ -12,10 +12,12 @@ from streamlit.testing.v1 import AppTest
 from core import access
 from core.bootstrap import workbench
 from core.load.options import LoadOptions
+from core.model import CheckReport
 from core.service import sources
-from core.service.workbench import Workbench
+from core.service.workbench import Recent, Workbench
 
 ROOT = Path(__file__).parents[2]
+CHECKED: Recent[CheckReport] = Recent(256)  # the same content is checked once for all tests of pages
 
 
 @pytest.fixture
@@ -24,7 +26,9 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench
     monkeypatch.setenv("TELLTALE_HOME", str(tmp_path))
     workbench.cache_clear()
     st.cache_resource.clear()
-    yield workbench()
+    bench = workbench()
+    object.__setattr__(bench, "checks", CHECKED)
+    yield bench
     workbench.cache_clear()
 
 
