@@ -23,7 +23,7 @@ from core.load.text import Text
 from core.load.typed import joined
 
 BATCH = 20_000
-BLOCK = 1 << 24
+BLOCK = 1 << 23
 
 
 def stage(found: Iterable[Record], layout: Layout, target: Path, rejects: RejectList) -> int:
@@ -33,7 +33,7 @@ def stage(found: Iterable[Record], layout: Layout, target: Path, rejects: Reject
     """
     rows_in = 0
     kept: list[Record] = []
-    with pq.ParquetWriter(target, _schema(layout), compression="lz4") as writer:
+    with _writer(target, layout) as writer:
         for record in found:
             if _is_no_row(record, layout):
                 continue
@@ -58,7 +58,7 @@ def is_regular(text: Text, dialect: Dialect, layout: Layout) -> bool:
 def stage_in_bulk(path: Path, dialect: Dialect, layout: Layout, target: Path, rejects: RejectList) -> int:
     """Answers and writes what ``stage`` does of the records of a file that ``is_regular``."""
     rows_in = 0
-    with path.open("rb") as stream, pq.ParquetWriter(target, _schema(layout), compression="lz4") as writer:
+    with path.open("rb") as stream, _writer(target, layout) as writer:
         for rows, others in _blocks(stream, dialect, layout):
             counted = [r for r in others if not _is_no_row(r, layout)]
             kept = [r for r in counted if _fits(r, layout, rejects)]
@@ -178,6 +178,11 @@ def _width_reason(found: int, width: int) -> str:
 
 def _schema(layout: Layout) -> pa.Schema:
     return pa.schema([("line", pa.int64()), *((f"c{i}", pa.string()) for i in range(layout.width))])
+
+
+def _writer(target: Path, layout: Layout) -> pq.ParquetWriter:
+    schema = _schema(layout)
+    return pq.ParquetWriter(target, schema, compression="lz4", write_statistics=False, use_dictionary=schema.names[1:])
 
 
 def _table(kept: Sequence[Record], layout: Layout) -> pa.Table:

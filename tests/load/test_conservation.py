@@ -19,6 +19,7 @@ from core.errors import InputError
 from core.load import Loaded, LoadOptions, load_file
 from core.load import file as file_module
 from core.load.rows import Dialect, is_blank, records
+from core.load.staging import is_regular
 
 NOW = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
 BOUNDED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -157,6 +158,39 @@ def test_both_readers_give_the_same_table(tmp_path: Path, monkeypatch: pytest.Mo
             assert first.report.guesses == second.report.guesses
             assert pq.read_table(first.table.path).equals(pq.read_table(second.table.path))
     assert sum(quick_reads) > 2
+
+
+def test_reading_in_bulk_gives_the_same_table_and_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(11)
+    bulk: list[bool] = []
+
+    def asked(*given: Any) -> bool:
+        bulk.append(is_regular(*given))
+        return bulk[-1]
+
+    monkeypatch.setattr(file_module, "_simple", lambda *a: False)
+    for number in range(20):
+        content = _nasty(rng)
+        monkeypatch.setattr("core.load.file.is_regular", asked)
+        first = load(content, tmp_path / f"bulk{number}")
+        monkeypatch.setattr("core.load.file.is_regular", lambda *a: False)
+        second = load(content, tmp_path / f"careful{number}")
+        assert (first is None) == (second is None)
+        if first and second:
+            assert first.report == second.report
+            assert pq.read_table(first.table.path).equals(pq.read_table(second.table.path))
+    assert sum(bulk) > 5
+
+
+def test_rows_keep_the_order_of_the_file_around_rejects(tmp_path: Path) -> None:
+    lines = [f"{i},{i / 4},x" for i in range(300_000)]
+    lines[1_000] += ",y"
+    lines[250_000] = "250000,oops,x"
+    loaded = load("\n".join(["id,size,word", *lines]).encode(), tmp_path)
+    assert loaded is not None
+    assert [r.line for r in loaded.report.rejects] == [1_002, 250_002]
+    ids = pq.read_table(loaded.table.path)["id"].to_pylist()
+    assert ids == [i for i in range(300_000) if i not in (1_000, 250_000)]
 
 
 def test_blank_lines_are_no_rows() -> None:
