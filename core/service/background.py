@@ -13,6 +13,7 @@ from core.service import runs, schedules, sending
 from core.service.workbench import Workbench
 
 TICK_S = 5.0
+WARM_AFTER_S = 20.0  # the first visitor's page comes before an import that only new data needs
 log = logging.getLogger("telltale")
 
 
@@ -40,9 +41,10 @@ class Background:
     def _first(self) -> None:
         import altair  # noqa: F401 - warmed here so that the first chart does not wait for it
 
-        warm()
         if self._wb.ctx.settings.telltale_demo:
             self._guarded(lambda: demo(self._wb))
+        if not self._stop.wait(WARM_AFTER_S):
+            warm()
 
     def _outbox(self) -> None:
         while not self._stop.wait(TICK_S):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from core.act.channels import Channel
+from core.check import kept
 from core.check.run import run_checks
 from core.context import Context
 from core.errors import NotFound
@@ -69,13 +70,24 @@ class Workbench:
         return self.ctx.settings.telltale_tenant
 
     def check(self, playbook: Playbook, dataset: Dataset) -> CheckReport:
-        """The playbook's checks over the dataset; the same content is checked once."""
+        """The playbook's checks over the dataset; the same content is checked once, also over restarts.
+
+        A suite that asks how fresh the data is holds for an hour.
+        """
         if not playbook.checks:
             return CheckReport()
-        key = fingerprint(dataset, [c.model_dump(mode="json") for c in playbook.checks])
-        return self.checks.get(
-            key, lambda: run_checks(playbook.checks, dataset, self.ctx.engine, now=self.ctx.clock.now())
-        )
+        now = self.ctx.clock.now()
+        hour = now.strftime("%Y-%m-%dT%H") if any(c.check == "freshness" for c in playbook.checks) else ""
+        key = fingerprint(dataset, [c.model_dump(mode="json") for c in playbook.checks], hour)
+        return self.checks.get(key, lambda: self._checked(playbook, dataset, key))
+
+    def _checked(self, playbook: Playbook, dataset: Dataset, key: str) -> CheckReport:
+        path = self.ctx.settings.telltale_home / "checks" / f"{key}.json"
+        report = kept.read(path)
+        if report is None:
+            report = run_checks(playbook.checks, dataset, self.ctx.engine, now=self.ctx.clock.now())
+            kept.write(path, report)
+        return report
 
     def builtin(self, name: str) -> Playbook:
         """A playbook that ships with the workbench. Raises: NotFound listing the known names."""
