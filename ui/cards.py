@@ -74,7 +74,7 @@ def _parts(explanation: Explanation) -> str:
 def metrics(trace: Trace) -> None:
     """One card a metric: value, delta against its baseline, the baseline, and the last periods; concerned first."""
     ranked = sorted(trace.deltas, key=lambda d: _rank(d, trace.findings))
-    with st.grid(columns="auto", min_column_width=180, gap="small"):
+    with st.grid(columns="auto", min_column_width=210, gap="small"):
         for delta in ranked:
             metric(delta, finding_of(delta, trace.findings), delta.metric.name in trace.checks.blocked_metrics)
 
