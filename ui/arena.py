@@ -41,7 +41,7 @@ def configure(name: str, book: Playbook) -> tuple[DetectorUse, ...]:
 def _form(name: str, book: Playbook, use: DetectorUse) -> DetectorUse:
     cls, key = detectors.get(use.detector), f"detectors_{name}_{use.detector}"
     st.subheader(cls.title)
-    st.caption(" ".join((cls.__doc__ or "").split()))
+    st.caption(" ".join((cls.__doc__ or "").replace("`", "").split()))
     params = forms.fields(cls, key, use.params)
     detectors.build(use.detector, params)
     fits = comparison.paired(book, use.model_copy(update={"baseline": None}))

@@ -131,7 +131,7 @@ def _parameters(method: str, own: BaselineUse, country: str | None) -> BaselineU
     start = dict(own.params) if own.method == method else {}
     cls = baselines.get(method)
     with st.popover("Parameters", icon=":material/tune:"):
-        st.caption(cls.__doc__ or cls.title)
+        st.caption((cls.__doc__ or cls.title).replace("`", ""))
         if country and "country" in cls.model_fields:
             start.setdefault("country", country)
         given = forms.fields(cls, f"explore_{method}", start)
