@@ -64,7 +64,7 @@ def report_html(rows: Sequence[JsonObject], *, title: str, at: datetime) -> byte
     document = RenderedDocumentContent(
         renderer_type="ValidationResultsPageRenderer", page_title=title, expectation_suite_name=title, sections=sections
     )
-    page_text: str = DefaultJinjaPageView().render(document)  # type: ignore[no-untyped-call]
+    page_text: str = DefaultJinjaPageView().render(document)  # type: ignore[no-untyped-call]  # GX has no types there
     return alone(page_text).translate(_SHOWN).encode()
 
 

@@ -80,7 +80,7 @@ class SqlEngine:
         try:
             with self._pool.connect() as connection:
                 result = connection.execution_options(duckdb_arrow=True).execute(statement)
-                rows: pa.Table = result.arrow  # type: ignore[attr-defined]
+                rows: pa.Table = result.arrow  # type: ignore[attr-defined]  # added by duckdb_arrow=True
         except (SQLAlchemyError, DuckError) as exc:
             raise _refusal(exc) from exc
         return normalised(rows, [c.type for c in statement.selected_columns])

@@ -245,7 +245,7 @@ def read(
     wb: Workbench,
     data: Path | bytes,
     name: str,
-    options: LoadOptions = LoadOptions(),  # noqa: B008
+    options: LoadOptions | None = None,
     progress: Progress | None = None,
 ) -> Loaded:
     """An uploaded file as a table with a report of what was understood. Raises: InputError, TooLarge."""
