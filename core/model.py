@@ -144,9 +144,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The tables of one run, by name."""
+    """The tables of one run, by name, and small structured inputs (definitions, alerts, histories) as documents."""
 
     tables: Mapping[str, Table]
+    documents: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def provenance(self) -> tuple[Provenance, ...]:
@@ -368,6 +369,64 @@ class Finding:
     change_pct: float | None
     summary: str
     suppressed_by: str | None = None
+    type: str = ""  # the incident type it calls for, e.g. size_jump; empty for a series
+    subject: str = ""  # what it is about: the id of a segment, service, order or table
+    details: JsonObject = field(default_factory=dict)  # its receipt: comparisons, limits, rows and dates used
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What an event detector says: findings, what it judged and found in order, and what it declined to judge."""
+
+    findings: tuple[Finding, ...] = ()
+    healthy: frozenset[tuple[str, str]] = frozenset()  # (subject, type)
+    notes: tuple[str, ...] = ()
+
+
+# --- Segments ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentWatch:
+    """How one segment is watched. A threshold that is None is the playbook's default; 1.0 switches its detector off."""
+
+    monitoring: bool = True
+    size_change: float | None = None  # share of the compared size
+    distribution_shift: float | None = None  # total variation distance
+    conversion_anomaly: float | None = None  # relative change
+    inactivity_creep: float | None = None  # relative rise of churn
+    critical_attributes: tuple[str, ...] = ()  # empty: all
+    expected_min: int | None = None
+    expected_max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A named audience. ``definition`` is its rule tree as JSON; ``normal_since`` starts its baselines per type."""
+
+    id: str
+    name: str
+    definition: JsonObject
+    owner: str = ""
+    watch: SegmentWatch = SegmentWatch()
+    is_active: bool = True
+    normal_since: Mapping[str, datetime] = field(default_factory=dict)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One segment on one day. Shares of each attribute add up to 1; None means not tracked."""
+
+    segment: str  # segment id
+    ts: datetime
+    size: int
+    shares: Mapping[str, Mapping[str, float]]
+    conv_rate: float | None = None
+    velocity_in: int | None = None
+    velocity_out: int | None = None
+    source: str = ""  # uri of the people table, or the uploaded file
 
 
 # --- Explain ----------------------------------------------------------------------------------
@@ -437,6 +496,14 @@ class Confidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One thing a person could do, of a type the playbook knows."""
+
+    type: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Why the run looks as it does. ``status`` is the explainer's proposal; Decide may be stricter."""
 
@@ -455,6 +522,8 @@ class Explanation:
     tokens: int = 0
     cost_usd: float | None = 0.0  # None: the model's price is not configured
     cached: bool = False
+    recommendations: tuple[Recommendation, ...] = ()  # the actions again, with their types, where a playbook has types
+    timeline: tuple[tuple[datetime, str], ...] = ()  # what happened when, oldest first
 
 
 # --- Decide -----------------------------------------------------------------------------------
@@ -527,6 +596,60 @@ class Delivery:
     run_id: str
     incident_id: str | None
     created_by: str
+
+
+# --- Remedies ---------------------------------------------------------------------------------
+
+
+class ActionState(enum.StrEnum):
+    """States of an action proposal; the allowed moves stand in ``core.decide.proposals``."""
+
+    PROPOSED = "PROPOSED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    EXECUTED = "EXECUTED"
+    FAILED = "FAILED"
+    VERIFIED = "VERIFIED"
+    VERIFY_FAILED = "VERIFY_FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An action as Decide drafts it, before it belongs to an incident."""
+
+    action_type: str
+    title: str
+    description: str
+    eta_minutes: int
+    risk_score: float  # 0..1
+    params: JsonObject
+    adapter: str  # airflow | webhook | sandbox | ...; empty for documentation
+    requires_approval: bool = True
+    blocked: str = ""  # why it cannot be approved, e.g. "needs version"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A proposal of an incident and what became of it. ``evidence_key`` voids it when the facts behind it change."""
+
+    action_id: str  # ACT- + 16 upper hex
+    incident_id: str
+    tenant: str
+    sequence: int
+    proposal: Proposal
+    mode: str  # dry_run | live
+    state: ActionState
+    evidence_key: str
+    proposed_at: datetime
+    expires_at: datetime
+    updated_at: datetime
+    approvals: tuple[str, ...] = ()  # who said yes, in order
+    approved_at: datetime | None = None
+    rejected_by: str | None = None
+    reason: str = ""
+    executed_at: datetime | None = None
+    result: JsonObject = field(default_factory=dict)
+    verify_result: JsonObject = field(default_factory=dict)
 
 
 # --- Incidents and audit ----------------------------------------------------------------------
@@ -621,7 +744,24 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class Case:
+    """Findings that make one incident, with their explanation and decision."""
+
+    dedup_key: str
+    type: str
+    subject: str  # id of what it is about
+    title: str
+    severity: Severity
+    findings: tuple[Finding, ...]
+    explanation: Explanation
+    decision: Decision
+    metrics: JsonObject = field(default_factory=dict)
+    receipt: JsonObject = field(default_factory=dict)
+    proposals: tuple[Proposal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
     """Everything one look at the data found: Load..Decide, no side effect."""
 
     run_id: str
@@ -632,13 +772,22 @@ class Trace:
     as_of: datetime
     dataset: Dataset
     checks: CheckReport
+    findings: tuple[Finding, ...]
+    cases: tuple[Case, ...] = ()
+    healthy: frozenset[str] = frozenset()  # dedup keys that were judged and are in order
+    notes: tuple[str, ...]
+    extra: JsonObject = field(default_factory=dict)  # the playbook's own part of the report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace(Look):
+    """A look at series: one judged point of a panel, explained and decided as a whole."""
+
     panel: Panel
     point: int  # the judged point of the panel
     baselines: Mapping[str, Baseline]
     deltas: tuple[Delta, ...]
-    findings: tuple[Finding, ...]
     quiet: tuple[str, ...]  # metrics that were judged and did not fire
     facts: Mapping[str, Json]
     explanation: Explanation
     decision: Decision
-    notes: tuple[str, ...]

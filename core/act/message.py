@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from core.model import Light
+from core.model import JsonObject, Light, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """An answer people can give from the message itself, where the channel can carry it."""
+
+    text: str
+    value: str  # e.g. approve|INC-...|ACT-...
+    style: str = ""  # primary | danger
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,10 @@ class Message:
     incident_id: str | None = None
     report: bytes | None = None  # the run's JSON, UTF-8
     report_name: str = "report.json"
+    severity: Severity | None = None  # None: the light alone says how bad it is
+    facts: tuple[tuple[str, str], ...] = ()  # label and value, shown as a small table
+    buttons: tuple[Button, ...] = ()
+    body: JsonObject = field(default_factory=dict)  # the same for programs: what the webhook channel posts
 
 
 def one_line(text: str) -> str:

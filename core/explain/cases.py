@@ -1,0 +1,53 @@
+"""Explaining one case of a playbook of events: its findings, and everything else the look at the data found."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from core.model import CheckReport, Dataset, Explanation, Finding, JsonObject, Proposal
+from core.plugins import Plugin, Registry
+from core.ports import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class CaseQuestion:
+    """All that may be looked at to explain one case. ``findings`` are the case's, ``others`` the rest of the look's."""
+
+    playbook: str
+    title: str
+    type: str
+    subject: str
+    now: datetime
+    findings: tuple[Finding, ...]
+    others: tuple[Finding, ...]
+    checks: CheckReport
+    dataset: Dataset
+    engine: Engine
+    params: JsonObject = field(default_factory=dict)  # the playbook's own numbers for explaining
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The rules' explanation of a case, with what incident and report keep of it."""
+
+    explanation: Explanation
+    title: str  # the case in one line
+    metrics: JsonObject = field(default_factory=dict)
+    receipt: JsonObject = field(default_factory=dict)
+    proposals: tuple[Proposal, ...] = ()
+    recommendation_types: Mapping[str, str] = field(default_factory=dict)  # type: what it means, for a model's wording
+
+
+class CaseExplainer(Plugin):
+    """Explains cases by rules: evidence first, hypotheses ranked, confidence computed from named parts."""
+
+    @abstractmethod
+    def explain(self, question: CaseQuestion) -> Explained:
+        """Always a full answer; where nothing supports a cause it says so, with confidence 0."""
+        raise NotImplementedError
+
+
+case_explainers: Registry[CaseExplainer] = Registry("case explainer")
