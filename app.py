@@ -32,11 +32,6 @@ def identify(_request: Request) -> Principal | None:
     return None if LOGIN else auth.local()
 
 
-def ping() -> None:
-    """Returns when the state store answers. Raises: StoreError."""
-    workbench().store.ping()
-
-
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Refuses an open door, then runs the workbench's background work as long as the server runs."""
@@ -49,7 +44,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(beside.stop)
 
 
-ROUTES = routes(ping, identify)
+ROUTES = routes(workbench, identify)
 
 app = st.App(
     ROOT / "ui" / "shell.py",

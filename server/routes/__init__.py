@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from core.service.workbench import Workbench
 from server.routes import health
 from server.security import GuardedRoute, Identify
 
 
-def routes(ping: Callable[[], None], identify: Identify) -> list[GuardedRoute]:
+def routes(wb: Callable[[], Workbench], identify: Identify) -> list[GuardedRoute]:
     """Every address with its access rule, and the page that lists them."""
-    listed = health.routes(ping, identify)
+    listed = health.routes(lambda: wb().store.ping(), identify)
     listed.append(GuardedRoute("/docs", health.contents(listed), rule="public", identify=identify))
     return listed

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from starlette.applications import Starlette
@@ -23,6 +25,7 @@ from core.errors import (
     TooLarge,
     WorkbenchError,
 )
+from core.service.workbench import Workbench
 from server.errors import answer
 from server.routes import routes
 from server.security import GuardedRoute, Rule, is_loopback, refuse_open_door
@@ -113,7 +116,8 @@ def test_ready_only_while_the_store_answers() -> None:
     def down() -> None:
         raise StoreError("The state store does not answer.")
 
-    client = served(*routes(down, lambda _: None))
+    bench = cast(Workbench, SimpleNamespace(store=SimpleNamespace(ping=down)))
+    client = served(*routes(lambda: bench, lambda _: None))
     assert client.get("/readyz").status_code == 503
     assert client.get("/healthz").status_code == 200
 
