@@ -52,10 +52,12 @@ def build(settings: Settings, clock: Clock | None = None) -> Workbench:
         model=_model(settings, clock),
         mailer=_mailer(settings),
     )
+    series, events = read_playbooks(ROOT / "playbooks")
     return Workbench(
         ctx=ctx,
         store=store,
-        playbooks=read_playbooks(ROOT / "playbooks"),
+        playbooks=series,
+        events=events,
         channels=build_channels(settings),
         data=ROOT / "data",
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from core.baseline.measure import MetricSpec
 from core.check.spec import CheckSpec, read_suite
-from core.decide.policy import SERIES_POLICY, Policy
+from core.decide.policy import CASE_POLICY, SERIES_POLICY, Policy
 from core.errors import ConfigError
 from core.model import ColumnType
 
@@ -109,7 +109,53 @@ class Playbook(Strict):
         return {name: spec.time for name, spec in self.tables.items()}
 
 
-def read_playbook(folder: Path) -> Playbook:
+class EventUse(Strict):
+    """An event detector with its parameters."""
+
+    detector: str
+    params: Mapping[str, object] = Field(default_factory=dict)
+
+
+class Recovery(Strict):
+    """An incident is resolved by itself after so many checks in a row that found its subject in order."""
+
+    checks: int = Field(2, ge=1)
+
+
+class AlertSpec(Strict):
+    """How cases become incidents and messages; ``{subject}``, ``{type}``, ``{name}`` and ``{day}`` are filled in."""
+
+    dedup_key: str = "{name}:{subject}:{type}"
+    group: str = Field("{subject}", description="Cases with the same group share one message")
+    title: str = Field("{title}", description="Subject line; {SEVERITY}, {label}, {title} are filled in")
+    auto: bool = Field(True, description="Runs by the clock, the API and the shell alert by themselves")
+    artifact: str = "telltale-report.json"
+    page: str = Field("incidents", description="Page that the message's link opens")
+
+
+class EventPlaybook(Strict):
+    """A playbook of events: many subjects, one incident for each subject and type that is out of order."""
+
+    name: str
+    title: str
+    purpose: str = ""
+    freq: str = Field("min", description="D: judged once a day, so a date means the end of that day")
+    loader: str
+    loader_params: Mapping[str, object] = Field(default_factory=dict)
+    verify: tuple[str, ...] = ()
+    events: tuple[EventUse, ...] = Field(min_length=1)
+    explainer: str
+    explain_params: Mapping[str, object] = Field(default_factory=dict)
+    recovery: Recovery = Recovery()
+    notify: AlertSpec = AlertSpec()
+    schedule: ScheduleSpec = ScheduleSpec()
+    jobs: Mapping[str, ScheduleSpec] = Field(default_factory=dict)
+    policy: Policy = CASE_POLICY
+    checks: tuple[CheckSpec, ...] = ()
+    prompt: str = ""
+
+
+def read_playbook(folder: Path) -> Playbook | EventPlaybook:
     """The playbook in ``folder``: playbook.yaml with policy.yaml, checks.yaml and prompt.j2 beside it.
 
     Raises: ConfigError naming the file, the key and what was expected.
@@ -125,13 +171,17 @@ def read_playbook(folder: Path) -> Playbook:
     for metric in metrics if isinstance(metrics, list) else ():
         if isinstance(metric, dict):
             metric.setdefault("system", metric.get("table"))
-    return validate(Playbook, data, folder / "playbook.yaml")
+    path = folder / "playbook.yaml"
+    return validate(EventPlaybook, data, path) if "events" in data else validate(Playbook, data, path)
 
 
-def read_playbooks(root: Path) -> dict[str, Playbook]:
-    """Every playbook below ``root``, by name."""
+def read_playbooks(root: Path) -> tuple[dict[str, Playbook], dict[str, EventPlaybook]]:
+    """Every playbook below ``root`` by name: those of series, and those of events."""
     found = [read_playbook(path.parent) for path in sorted(root.glob("*/playbook.yaml"))]
-    return {playbook.name: playbook for playbook in found}
+    return (
+        {p.name: p for p in found if isinstance(p, Playbook)},
+        {p.name: p for p in found if isinstance(p, EventPlaybook)},
+    )
 
 
 def parse(path: Path, model: type[M]) -> M:

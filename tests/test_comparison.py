@@ -20,7 +20,9 @@ BAND = DetectorUse(detector="band", baseline=BaselineUse(method="trailing_mean")
 
 @pytest.fixture(scope="module")
 def book() -> Playbook:
-    return read_playbook(ROOT / "playbooks" / "daily_kpis")
+    book = read_playbook(ROOT / "playbooks" / "daily_kpis")
+    assert isinstance(book, Playbook)
+    return book
 
 
 def panel(*rows: list[float]) -> Panel:

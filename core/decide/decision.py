@@ -46,6 +46,27 @@ def decide(policy: Policy, facts: Facts, explanation: Explanation) -> Decision:
     )
 
 
+def decide_case(policy: Policy, facts: Facts, severity: Severity, explanation: Explanation) -> Decision:
+    """The decision on one case: the detector's severity stands, the table gives the light, somebody is told.
+
+    A model has no say in it. Source: acceptance, severity and light.
+    """
+    row = policy.fired(facts)
+    return Decision(
+        recommended_action="notify_team",
+        light=row.light,
+        severity=severity,
+        confidence=_gated_confidence(explanation),
+        receipt=Receipt(
+            row=row.name,
+            because=row.because,
+            inputs=_inputs(row, policy, facts),
+            thresholds={"when": row.when.words() if row.when else "no other row", **policy.gates.model_dump()},
+            nearest_flip=nearest_flip(policy, facts),
+        ),
+    )
+
+
 def _with_model(row: Row, explanation: Explanation) -> tuple[Light, tuple[str, ...]]:
     if explanation.source is Source.RULES:
         return row.light, ()

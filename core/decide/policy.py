@@ -140,3 +140,21 @@ SERIES_POLICY = Policy(
         Row(name="quiet", light=Light.GREEN, because="every metric is inside what was expected"),
     )
 )
+
+CASE_POLICY = Policy(
+    rows=(
+        Row(
+            name="severity.critical",
+            light=Light.RED,
+            because="the case is CRITICAL",
+            when=Condition(fact="severity", op=">=", value=4),
+        ),
+        Row(
+            name="severity.medium",
+            light=Light.YELLOW,
+            because="the case is MEDIUM or HIGH",
+            when=Condition(fact="severity", op=">=", value=2),
+        ),
+        Row(name="severity.low", light=Light.GREEN, because="the case is LOW"),
+    )
+)

@@ -17,7 +17,7 @@ from core.check.run import run_checks
 from core.context import Context
 from core.errors import NotFound
 from core.model import CheckReport, Dataset
-from core.playbook import Playbook
+from core.playbook import EventPlaybook, Playbook
 from core.store.books import Store
 
 T = TypeVar("T")
@@ -61,6 +61,7 @@ class Workbench:
     playbooks: Mapping[str, Playbook]
     channels: Mapping[str, Channel]
     data: Path  # folder of the playbooks' own data
+    events: Mapping[str, EventPlaybook] = field(default_factory=dict)
     checks: Recent[CheckReport] = field(default_factory=lambda: Recent[CheckReport](64))
     definitions: Recent[object] = field(default_factory=lambda: Recent[object](128))
 
@@ -69,7 +70,7 @@ class Workbench:
         """The tenant of a workbench without login."""
         return self.ctx.settings.telltale_tenant
 
-    def check(self, playbook: Playbook, dataset: Dataset) -> CheckReport:
+    def check(self, playbook: Playbook | EventPlaybook, dataset: Dataset) -> CheckReport:
         """The playbook's checks over the dataset; the same content is checked once, also over restarts.
 
         A suite that asks how fresh the data is holds for an hour.
@@ -81,7 +82,7 @@ class Workbench:
         key = fingerprint(dataset, [c.model_dump(mode="json") for c in playbook.checks], hour)
         return self.checks.get(key, lambda: self._checked(playbook, dataset, key))
 
-    def _checked(self, playbook: Playbook, dataset: Dataset, key: str) -> CheckReport:
+    def _checked(self, playbook: Playbook | EventPlaybook, dataset: Dataset, key: str) -> CheckReport:
         path = self.ctx.settings.telltale_home / "checks" / f"{key}.json"
         report = kept.read(path)
         if report is None:
@@ -95,7 +96,9 @@ class Workbench:
             return self.playbooks[name]
         except KeyError:
             raise NotFound(
-                f"There is no playbook '{name}'.", hint=f"Known: {', '.join(self.playbooks)}.", field="playbook"
+                f"There is no playbook '{name}'.",
+                hint=f"Known: {', '.join([*self.playbooks, *self.events])}.",
+                field="playbook",
             ) from None
 
 
