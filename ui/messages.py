@@ -6,7 +6,7 @@ import base64
 
 import streamlit as st
 
-from core.model import Delivery, Notification
+from core.model import Delivery, DeliveryState, Notification
 from core.service import sending
 from ui import auth, cards, data, words
 
@@ -38,12 +38,18 @@ def preview(notification: Notification, key: str) -> None:
         tabs["Exact payload"].json(dict(notification.payload), expanded=1)
 
 
-def confirmed(before: Delivery | None, key: str) -> bool:
-    """Whether an identical message may go out once more: a question only when one went out before."""
+def confirmed(before: Delivery | None, key: str, *, same: bool = True) -> bool:
+    """Whether a message may go out once more: a question only when one went out before or is on its way."""
     if before is None:
         return False
-    told = f"{before.state} {words.moment(before.sent_at or before.created_at)} UTC by {cards.safe(before.created_by)}"
-    st.warning(f"This message went out before ({told}).", icon=":material/content_copy:")
+    what = "This message" if same else "A message about this with other words or figures"
+    began = f"since {words.moment(before.created_at)} UTC, by {cards.safe(before.created_by)}"
+    told = {
+        DeliveryState.SENT: f"{what} went out before "
+        f"({words.moment(before.sent_at)} UTC, by {cards.safe(before.created_by)}).",
+        DeliveryState.SENDING: f"{what} is on its way ({began}): wait to see whether it arrives.",
+    }.get(before.state, f"{what} waits in the outbox for its next attempt ({began}).")
+    st.warning(told, icon=":material/content_copy:")
     return bool(st.checkbox("Send it again", key=key))
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import Conflict, WorkbenchError
 from core.model import Delivery, DeliveryState, Notification, Run
 from core.service import runs, sending
-from ui import auth, cards, data, state, words
+from ui import auth, cards, data, messages, state, words
 
 Edits = dict[str, bytes]
 
@@ -81,12 +81,11 @@ def _dialog(run_id: str) -> None:
         cards.problem(error)
         return
     _preview(notification)
-    before = sending.already_sent(wb, who, notification)
-    again = False
-    if before is not None and not st.session_state.get("sent"):
-        told = f"{before.state} {words.moment(before.sent_at or before.created_at)} UTC by {before.created_by}"
-        st.warning(f"This message went out before ({told}).", icon=":material/content_copy:")
-        again = st.checkbox("Send it again", key="send_again")
+    before, again = None, False
+    if not st.session_state.get("sent"):
+        same = sending.already_sent(wb, who, notification)
+        before = same or sending.told_before(wb, who, run, chosen.name)
+        again = messages.confirmed(before, "send_again", same=same is not None)
     st.button(
         "Send now",
         type="primary",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 
 from core.model import JsonObject, Light, Severity
@@ -39,6 +41,11 @@ class Message:
     facts: tuple[tuple[str, str], ...] = ()  # label and value, shown as a small table
     buttons: tuple[Button, ...] = ()
     body: JsonObject = field(default_factory=dict)  # the same for programs: what the webhook channel posts
+
+    def digest(self) -> str:
+        """A hash of what a reader is told; the same words and figures give the same one."""
+        told = [self.title, self.summary, self.drivers, self.actions, self.facts, round(self.confidence, 2)]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
 
 
 def one_line(text: str) -> str:

@@ -47,7 +47,7 @@ def message(wb: Workbench, run: Run) -> Message:
         raise NotFound(f"Run {run.id} was refused; there is nothing to send.", field="run")
     explanation, decision = _first(run, "explanations"), _first(run, "decisions")
     incident_id = decision.get("incident_id")
-    return Message(
+    said = Message(
         light=run.light,
         subject=_subject(wb, run),
         title=run.headline,
@@ -58,12 +58,13 @@ def message(wb: Workbench, run: Run) -> Message:
         link=link(wb, run),
         playbook=run.playbook,
         as_of=_day(run),
-        dedup_key=f"{run.playbook}:{_day(run)}:{run.light}",
+        dedup_key=_topic(run),
         run_id=run.id,
         incident_id=str(incident_id) if incident_id else None,
         report=artifact(run),
         report_name=artifact_name(wb, run.playbook),
     )
+    return replace(said, dedup_key=f"{said.dedup_key}:{said.digest()}")
 
 
 def link(wb: Workbench, run: Run) -> str:
@@ -80,6 +81,11 @@ def _subject(wb: Workbench, run: Run) -> str:
     light = str(run.light)
     filled = template.replace("{LIGHT}", light.upper()).replace("{light}", light)
     return filled.replace("{date}", _day(run)).replace("{name}", run.playbook)
+
+
+def _topic(run: Run) -> str:
+    """What every message about this day and light has in its key, whatever it says."""
+    return f"{run.playbook}:{_day(run)}:{run.light}"
 
 
 def _day(run: Run) -> str:
@@ -105,6 +111,12 @@ def already_sent(wb: Workbench, who: Principal, notification: Notification) -> D
     """The delivery of an identical message that is queued or sent."""
     with wb.store.read() as books:
         return books.outbox.find_sent(who.tenant, notification.dedup_key)
+
+
+def told_before(wb: Workbench, who: Principal, run: Run, channel: str) -> Delivery | None:
+    """The newest delivery by this channel about the same day and light, whatever it said."""
+    with wb.store.read() as books:
+        return books.outbox.find_about(who.tenant, f"{channel}:{_topic(run)}:")
 
 
 def send(wb: Workbench, who: Principal, run_id: str, channel: str, *, again: bool = False) -> Delivery:

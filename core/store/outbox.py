@@ -63,9 +63,14 @@ class Outbox:
 
     def find_sent(self, tenant: str, dedup_key: str) -> Delivery | None:
         """The newest identical message that is queued, being sent or sent; one that failed does not count."""
-        query = select(OutboxRow).where(
-            OutboxRow.tenant == tenant, OutboxRow.dedup_key == dedup_key, OutboxRow.state.in_(_LIVE)
-        )
+        return self._newest(tenant, OutboxRow.dedup_key == dedup_key)
+
+    def find_about(self, tenant: str, topic: str) -> Delivery | None:
+        """The same for every message whose dedup key begins with ``topic``."""
+        return self._newest(tenant, OutboxRow.dedup_key.startswith(topic, autoescape=True))
+
+    def _newest(self, tenant: str, which: ColumnElement[bool]) -> Delivery | None:
+        query = select(OutboxRow).where(OutboxRow.tenant == tenant, which, OutboxRow.state.in_(_LIVE))
         row = self._session.scalar(query.order_by(OutboxRow.created_at.desc(), OutboxRow.id).limit(1))
         return _delivery(row) if row else None
 

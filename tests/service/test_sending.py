@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -13,7 +14,7 @@ from pytest_httpserver import HTTPServer
 
 from core.access import Principal
 from core.errors import Conflict, Forbidden, NotFound
-from core.model import DeliveryState, Run
+from core.model import DeliveryState, Light, Run
 from core.service import incidents, runs, sending
 from core.service.workbench import Workbench
 from core.store.incidents import Incidents
@@ -62,6 +63,23 @@ def test_a_second_identical_send_needs_a_confirmation(wb: Workbench, who: Princi
     assert len(post.mails) == 1
     assert sending.send(wb, who, run.id, "email", again=True).state is DeliveryState.SENT
     assert len(post.mails) == 2
+
+
+def test_another_message_about_the_same_day_is_not_called_identical_op18(
+    wb: Workbench, who: Principal, run: Run, post: Post, clock: Hand
+) -> None:
+    """A rerun that says the same is identical; one with other figures is not, but the first one is still found."""
+    first = sending.send(wb, who, run.id, "email")
+    clock.forward(minutes=1)
+    rerun = runs.run(wb, who, "daily_kpis", ask_model=False)
+    same = sending.preview(wb, rerun, "email")
+    assert sending.already_sent(wb, who, same) == first
+    other = replace(rerun, headline="7 metrics moved the wrong way")
+    changed = sending.preview(wb, other, "email")
+    assert sending.already_sent(wb, who, changed) is None
+    assert sending.told_before(wb, who, other, "email") == first
+    assert sending.told_before(wb, who, replace(other, light=Light.YELLOW), "email") is None
+    assert sending.told_before(wb, who, other, "slack") is None
 
 
 def test_one_channel_failing_leaves_the_other_sent(
