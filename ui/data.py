@@ -54,16 +54,17 @@ def bench() -> Workbench:
 
 
 def content_key(name: str, edits: Edits) -> str:
-    """Changes whenever the data behind a playbook or source changes."""
-    wb = bench()
-    parts = [hashlib.sha256(v).hexdigest() + k for k, v in sorted(edits.items())]
+    """Changes whenever the data behind a playbook or source changes; no two tenants share one."""
+    wb, tenant = bench(), auth.current().tenant
+    parts = [tenant]
+    parts += [hashlib.sha256(v).hexdigest() + k for k, v in sorted(edits.items())]
     if name in wb.playbooks:
         for table, path in sorted(pipeline.folder_files(wb.playbooks[name], wb.data / name).items()):
             assert isinstance(path, Path)
             stat = path.stat()
             parts.append(f"{table}:{stat.st_mtime_ns}:{stat.st_size}")
     else:
-        parts.append(sources.version_key(wb, wb.tenant, name))
+        parts.append(sources.version_key(wb, tenant, name))
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
@@ -74,20 +75,20 @@ def trace(name: str, edits: Edits, as_of: datetime | None) -> Trace:
 
 @st.cache_resource(max_entries=48, show_spinner=False)
 def _trace(name: str, key: str, as_of: datetime | None, _edits: Edits) -> Trace:
-    return runs.preview(bench(), name, files=dict(_edits), as_of=as_of)
+    return runs.preview(bench(), name, files=dict(_edits), as_of=as_of, tenant=auth.current().tenant)
 
 
 def playbook(name: str) -> Playbook:
     """The playbook behind a name, built in or made from a saved source."""
     wb = bench()
-    return wb.playbooks[name] if name in wb.playbooks else sources.get(wb, wb.tenant, name).playbook()
+    return wb.playbooks[name] if name in wb.playbooks else sources.get(wb, auth.current().tenant, name).playbook()
 
 
 def names() -> dict[str, str]:
     """Every playbook and saved source: name to title."""
     wb = bench()
     with wb.store.read() as books:
-        kept = books.sources.list(wb.tenant)
+        kept = books.sources.list(auth.current().tenant)
     saved = {s.name: str(s.definition["title"]) for s in kept if isinstance(s.definition, dict)}
     return {**{n: p.title for n, p in wb.playbooks.items()}, **saved}
 
@@ -100,7 +101,7 @@ def panel(name: str, edits: Edits, dimension: str | None = None) -> Panel:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _panel(name: str, key: str, dimension: str | None, _edits: Edits) -> Panel:
     wb = bench()
-    book, loaded = runs.dataset(wb, name, dict(_edits))
+    book, loaded = runs.dataset(wb, name, dict(_edits), tenant=auth.current().tenant)
     return pipeline.gauge(book, loaded, wb.ctx, (dimension,) if dimension else ()).panel
 
 
@@ -280,7 +281,7 @@ def suggested(name: str, edits: Edits) -> tuple[CheckSpec, ...]:
 @st.cache_resource(max_entries=16, show_spinner="Looking at the data")
 def _suggested(name: str, key: str, _edits: Edits) -> tuple[CheckSpec, ...]:
     wb = bench()
-    book, loaded = runs.dataset(wb, name, dict(_edits))
+    book, loaded = runs.dataset(wb, name, dict(_edits), tenant=auth.current().tenant)
     return checks.suggested(wb, loaded, book.time)
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 from core.errors import WorkbenchError
 from core.playbook import Playbook
 from core.service import runs
-from ui import cards, data, state
+from ui import auth, cards, data, state
 
 ROWS = 3
 
@@ -23,7 +23,7 @@ def what_if(name: str, book: Playbook, edits: dict[str, bytes]) -> None:
             "Change figures and rerun: the whole day is judged again. Nothing is saved; your files stay as they are."
         )
         try:
-            _, loaded = runs.dataset(data.bench(), name, dict(edits))
+            _, loaded = runs.dataset(data.bench(), name, dict(edits), tenant=auth.current().tenant)
         except WorkbenchError as error:
             cards.problem(error)
             st.button(

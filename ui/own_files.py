@@ -7,7 +7,7 @@ import streamlit as st
 from core.errors import InputError, WorkbenchError
 from core.playbook import Playbook
 from core.service import runs
-from ui import cards, data, links, state
+from ui import auth, cards, data, links, state
 
 
 def replacement(name: str, book: Playbook) -> None:
@@ -49,7 +49,7 @@ def _use(name: str, book: Playbook, files: dict[str, bytes]) -> None:
         if unknown:
             expected = ", ".join(spec.file for spec in book.tables.values())
             raise InputError(f"{', '.join(unknown)}: not a file of {book.title}.", hint=f"Expected {expected}.")
-        runs.dataset(data.bench(), name, {**state.edits(name), **known})
+        runs.dataset(data.bench(), name, {**state.edits(name), **known}, tenant=auth.current().tenant)
         for table, content in known.items():
             state.edit(name, table, content)
     except WorkbenchError as problem:

@@ -78,7 +78,7 @@ def run(
     Raises: InputError when there is nothing to check or the data cannot be loaded; NotFound; Forbidden.
     """
     require(who, "incidents:write")
-    playbook, dataset = runs.dataset(wb, name, files)
+    playbook, dataset = runs.dataset(wb, name, files, tenant=who.tenant)
     suite = tuple(specs) if specs is not None else playbook.checks
     if not suite:
         raise InputError(f"{playbook.title} has no checks.", hint="Add suggested ones first.", field="checks")

@@ -34,16 +34,28 @@ from core.service.workbench import Workbench
 from core.store.books import Books
 
 
-def dataset(wb: Workbench, name: str, files: Files | None = None) -> tuple[Playbook, Dataset]:
-    """A playbook or saved source with its loaded data; ``files`` replaces single tables for this call only."""
-    playbook, stored = resolve(wb, name, files or {})
+def dataset(
+    wb: Workbench, name: str, files: Files | None = None, *, tenant: str | None = None
+) -> tuple[Playbook, Dataset]:
+    """A playbook or the tenant's saved source with its data; ``files`` replaces single tables for this call only.
+
+    Without a tenant it is that of a workbench without login.
+    """
+    playbook, stored = resolve(wb, name, files or {}, tenant=tenant or wb.tenant)
     return (playbook, stored) if isinstance(stored, Dataset) else (playbook, load(playbook, stored, wb.ctx))
 
 
-def preview(wb: Workbench, name: str, *, files: Files | None = None, as_of: datetime | None = None) -> Trace:
-    """What a run would find now, worded by the rules; nothing is kept."""
-    playbook, data = dataset(wb, name, files)
-    trigger = Trigger(kind="manual", actor="preview", tenant=wb.tenant, as_of=as_of)
+def preview(
+    wb: Workbench,
+    name: str,
+    *,
+    files: Files | None = None,
+    as_of: datetime | None = None,
+    tenant: str | None = None,
+) -> Trace:
+    """What a run would find now, worded by the rules; nothing is kept. ``tenant`` as in :func:`dataset`."""
+    playbook, data = dataset(wb, name, files, tenant=tenant)
+    trigger = Trigger(kind="manual", actor="preview", tenant=tenant or wb.tenant, as_of=as_of)
     return look(playbook, data, trigger, wb.ctx, run_id="preview", checker=wb.check)
 
 
@@ -71,7 +83,7 @@ def run(
         with telemetry.agent_run(name):
             if name not in wb.playbooks and not files:
                 warehouse.refreshed(wb, who, get_source(wb, who.tenant, name))
-            playbook, data = dataset(wb, name, files)
+            playbook, data = dataset(wb, name, files, tenant=who.tenant)
             trace = look(playbook, data, trigger, wb.ctx, run_id=run_id, checker=wb.check, ask_model=ask_model)
     except InputError as exc:
         _keep_refused(wb, trigger, name, run_id, started, exc)

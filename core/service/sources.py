@@ -127,12 +127,12 @@ class SourceDefinition(Strict):
         return Dataset({t.name: t.table(folder) for t in self.tables})
 
 
-def resolve(wb: Workbench, name: str, files: Files) -> tuple[Playbook, Dataset | Files]:
-    """A playbook with its files, or a saved source with its dataset. Raises: NotFound."""
+def resolve(wb: Workbench, name: str, files: Files, *, tenant: str) -> tuple[Playbook, Dataset | Files]:
+    """A playbook with its files, or the tenant's saved source with its dataset. Raises: NotFound."""
     if name in wb.playbooks:
         playbook = wb.playbooks[name]
         return playbook, {**folder_files(playbook, wb.data / name), **files}
-    definition = get(wb, wb.tenant, name)
+    definition = get(wb, tenant, name)
     for table, data in files.items():
         if data is None:
             raise InputError(f"{name}: the file of table '{table}' is missing.", field=table)
