@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import pyarrow as pa
 from sqlalchemy.sql import FromClause, Select
@@ -101,6 +101,9 @@ class Ledger(Protocol):
         ...
 
 
+Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
 @dataclass(frozen=True, slots=True)
 class HttpReply:
     """Status, headers (lower-case names) and the first 64 KiB of the body as text."""
@@ -115,6 +118,12 @@ class Http(Protocol):
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float = 10.0) -> HttpReply:
         """Raises: ProviderError (retryable for timeouts and dropped connections), InputError for a refused URL."""
+        ...
+
+    def request(
+        self, method: Method, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float = 10.0
+    ) -> HttpReply:
+        """The same with any method; an empty ``body`` is none. Raises: as :meth:`post`."""
         ...
 
 

@@ -11,7 +11,7 @@ from requests_hardened import Config, Manager
 from requests_hardened.ip_filter import InvalidIPAddress
 
 from core.errors import InputError, ProviderError
-from core.ports import HttpReply
+from core.ports import HttpReply, Method
 
 LONGEST_REPLY = 64 * 1024
 _AGENT = "Telltale"
@@ -29,7 +29,13 @@ class SafeHttp:
         self._allow = frozenset(host.strip().lower() for host in allow if host.strip())
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float = 10.0) -> HttpReply:
-        """Sends one POST; answers with whatever status came back, 3xx included.
+        """Sends one POST. Raises: as :meth:`request`."""
+        return self.request("POST", url, body, headers, timeout_s)
+
+    def request(
+        self, method: Method, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float = 10.0
+    ) -> HttpReply:
+        """Sends one request; answers with whatever status came back, 3xx included. An empty ``body`` is none.
 
         Raises: InputError for a refused URL; ProviderError with ``reason`` timeout, connection or tls.
         """
@@ -39,12 +45,12 @@ class SafeHttp:
         if parts.scheme != "https" and not listed:
             raise InputError(f"Only https addresses are called; {host} is not on the list of exceptions.", field="url")
         try:
-            return self._send(url, body, headers, timeout_s, filtered=not listed)
+            return self._send(method, url, body, headers, timeout_s, filtered=not listed)
         except requests.RequestException as exc:
             raise _mapped(exc, host) from None  # the cause's text holds the URL
 
     def _send(
-        self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float, *, filtered: bool
+        self, method: Method, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float, *, filtered: bool
     ) -> HttpReply:
         config = Config(
             ip_filter_enable=filtered,
@@ -57,7 +63,7 @@ class SafeHttp:
         with Manager(config).get_session() as session:
             session.trust_env = False
             plain = {**headers, "Accept-Encoding": "identity"}
-            with session.post(url, data=body, headers=plain, stream=True) as response:
+            with session.request(method, url, data=body, headers=plain, stream=True) as response:
                 names = {name.lower(): value for name, value in response.headers.items()}
                 return HttpReply(response.status_code, names, _text(response, deadline))
 

@@ -10,6 +10,7 @@ from werkzeug import Request, Response
 
 from core.adapters.http import LONGEST_REPLY, SafeHttp
 from core.errors import InputError, ProviderError
+from core.ports import Method
 
 SECRET = "T0/B0/canary-webhook"
 OPEN = SafeHttp(allow=["127.0.0.1", "localhost"])
@@ -104,3 +105,14 @@ def test_faults_are_named_by_host_without_the_secret_path(httpserver: HTTPServer
         assert (error.reason, error.retryable) == (reason, reason != "tls")
         assert SECRET not in f"{error} {error.__cause__}"
         assert error.__suppress_context__
+
+
+@pytest.mark.parametrize(("method", "body"), [("GET", b""), ("PUT", b'{"a": 1}'), ("PATCH", b"{}"), ("DELETE", b"")])
+def test_other_methods_keep_the_same_rules(httpserver: HTTPServer, method: Method, body: bytes) -> None:
+    httpserver.expect_request("/thing", method=method, data=body.decode()).respond_with_data("done", status=202)
+    reply = OPEN.request(method, httpserver.url_for("/thing"), body, {"Accept": "application/json"})
+    assert (reply.status, reply.text) == (202, "done")
+    with pytest.raises(InputError):
+        SafeHttp().request(method, httpserver.url_for("/thing"), body, {})
+    ((request, _),) = httpserver.log
+    assert request.headers.get("Content-Length", "0") == str(len(body))
