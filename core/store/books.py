@@ -13,9 +13,12 @@ from core.store.check_runs import CheckRuns
 from core.store.incidents import Incidents
 from core.store.ledger import StoreLedger
 from core.store.outbox import Outbox
+from core.store.people import People
+from core.store.replays import Replays
 from core.store.runs import Runs
 from core.store.schedules import Schedules
 from core.store.sources import Sources
+from core.store.tokens import Tokens
 from core.store.trail import Trail
 from core.store.transactions import Transactions
 
@@ -31,6 +34,9 @@ class Books:
         self.sources = Sources(session, redactor)
         self.schedules = Schedules(session, redactor)
         self.check_runs = CheckRuns(session, redactor)
+        self.people = People(session, redactor)
+        self.tokens = Tokens(session, redactor)
+        self.replays = Replays(session, redactor)
 
 
 class Store:
