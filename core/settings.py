@@ -6,13 +6,18 @@ stars and are handed to the one adapter that needs them.
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import ConfigError
+
+Severity = Annotated[
+    Literal["LOW", "MEDIUM", "HIGH", "CRITICAL"], BeforeValidator(lambda v: v.upper() if isinstance(v, str) else v)
+]
 
 
 class Settings(BaseSettings):
@@ -61,7 +66,42 @@ class Settings(BaseSettings):
     smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="Connection security")
     smtp_from: str = Field("telltale@localhost", description="Sender address")
     smtp_to: str = Field("", description="Recipients, comma separated")
+    smtp_min_severity: Severity = Field("LOW", description="Least severity that is mailed: LOW, MEDIUM, HIGH, CRITICAL")
     slack_webhook_url: SecretStr | None = Field(None, description="Slack incoming webhook; empty = Slack off")
+    slack_bot_token: SecretStr | None = Field(
+        None, description="Slack bot token (xoxb-...); with SLACK_CHANNEL the bot is told instead of the webhook"
+    )
+    slack_channel: str | None = Field(None, description="Channel the Slack bot writes to, e.g. C0123456789")
+    slack_signing_secret: SecretStr | None = Field(
+        None, description="Signing secret of the Slack app; empty = its buttons are refused"
+    )
+    slack_api_url: str = Field("https://slack.com/api", description="Slack Web API")
+    slack_min_severity: Severity = Field("LOW", description="Least severity that is told on Slack")
+    teams_webhook_url: SecretStr | None = Field(
+        None, description="Microsoft Teams Workflows webhook; empty = Teams off"
+    )
+    teams_min_severity: Severity = Field("LOW", description="Least severity that is told on Teams")
+    webhook_url: SecretStr | None = Field(
+        None, description="Webhook for other programs such as n8n, signed; empty = webhook off"
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="Signing secret of that webhook: whsec_ and base64 of 24 to 64 bytes (Standard Webhooks)"
+    )
+    webhook_min_severity: Severity = Field("LOW", description="Least severity that is posted to the webhook")
+    pagerduty_routing_key: SecretStr | None = Field(
+        None, description="Integration key of a PagerDuty service (Events API v2); empty = PagerDuty off"
+    )
+    pagerduty_url: str = Field(
+        "https://events.pagerduty.com", description="PagerDuty events; in the EU https://events.eu.pagerduty.com"
+    )
+    pagerduty_min_severity: Severity = Field("LOW", description="Least severity that pages")
+    jira_url: str | None = Field(
+        None, description="Jira Cloud site, e.g. https://acme.atlassian.net; empty = tickets off"
+    )
+    jira_email: str | None = Field(None, description="Account that writes tickets")
+    jira_token: SecretStr | None = Field(None, description="API token of that account")
+    jira_project: str = Field("OPS", pattern=r"^[A-Z][A-Z0-9_]{1,254}$", description="Key of the project tickets go to")
+    jira_issue_type: str = Field("Task", min_length=1, description="Type of the tickets")
 
     @field_validator("telltale_timezone")
     @classmethod
@@ -74,6 +114,14 @@ class Settings(BaseSettings):
             raise ValueError(f"unknown time zone '{zone}'; expected a name such as Europe/Berlin") from None
         return zone
 
+    @field_validator("webhook_secret")
+    @classmethod
+    def _standard_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        value = secret.get_secret_value() if secret else None
+        if value is not None and not (value.startswith("whsec_") and 24 <= len(_decoded(value[6:])) <= 64):
+            raise ValueError("expected whsec_ followed by base64 of 24 to 64 random bytes")
+        return secret
+
     @property
     def database_url(self) -> str:
         """The state store's SQLAlchemy URL."""
@@ -83,14 +131,16 @@ class Settings(BaseSettings):
 
     @property
     def http_hosts(self) -> frozenset[str]:
-        """Hosts that outgoing calls may reach although they are private: the listed ones, and a configured webhook
+        """Hosts that outgoing calls may reach although they are private: the listed ones, and a configured service
         on this very machine.
         """
         from urllib.parse import urlsplit
 
         hosts = {h.strip() for h in self.telltale_http_allow.split(",") if h.strip()}
-        for url in (self.slack_webhook_url,):
-            parts = urlsplit(url.get_secret_value()) if url else None
+        hooks = (self.slack_webhook_url, self.teams_webhook_url, self.webhook_url)
+        urls = (self.slack_api_url, self.pagerduty_url, self.jira_url, *(h.get_secret_value() for h in hooks if h))
+        for url in urls:
+            parts = urlsplit(url) if url else None
             if parts and parts.hostname in {"127.0.0.1", "localhost", "::1"}:
                 hosts.add(f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname)
         return frozenset(hosts)
@@ -108,6 +158,14 @@ class Settings(BaseSettings):
             for v in (getattr(self, n) for n in type(self).model_fields)
             if isinstance(v, SecretStr)
         )
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes that base64 stands for; none when it is not base64."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return b""
 
 
 def read_settings(env_file: Path | None = Path(".env")) -> Settings:
