@@ -34,9 +34,9 @@ class Books:
         self.sources = Sources(session, redactor)
         self.schedules = Schedules(session, redactor)
         self.check_runs = CheckRuns(session, redactor)
-        self.people = People(session, redactor)
-        self.tokens = Tokens(session, redactor)
-        self.replays = Replays(session, redactor)
+        self.people = People(session)
+        self.tokens = Tokens(session)
+        self.replays = Replays(session)
 
 
 class Store:
