@@ -60,7 +60,7 @@ def run(
         from core.adapters.clock import FixedClock, SystemClock
         from core.bootstrap import build
         from core.pipeline import folder_files, parse_as_of
-        from core.service import runs
+        from core.service import casework, runs
         from core.service.reports import write_report
         from core.settings import read_settings
 
@@ -69,23 +69,28 @@ def run(
         if tenant:
             settings = settings.model_copy(update={"telltale_tenant": tenant})
         bench = build(settings, clock)
-        files = None
-        if data is not None:
-            book = bench.builtin(playbook)
-            files = {**dict.fromkeys(book.tables), **folder_files(book, _folder(data))}
-        who = Principal(user="cli", tenant=bench.tenant, role="admin")
-        done = runs.run(bench, who, playbook, files=files, as_of=parse_as_of(as_of), kind="cli")
+        who, at = Principal(user="cli", tenant=bench.tenant, role="admin"), parse_as_of(as_of)
+        if playbook in bench.events:
+            given = None if data is None else casework.folder(_folder(data))
+            done = casework.run(bench, who, playbook, files=given, as_of=at, kind="cli")
+        else:
+            files = None
+            if data is not None:
+                book = bench.builtin(playbook)
+                files = {**dict.fromkeys(book.tables), **folder_files(book, _folder(data))}
+            done = runs.run(bench, who, playbook, files=files, as_of=at, kind="cli")
         path = write_report(bench, done, out)
         if as_json:
             show(done.report)
             return
         typer.echo(f"{str(done.light).upper()}  {done.headline}")
-        typer.echo(f"confidence {_confidence(done.report):.2f} · {done.source} · {path}")
+        typer.echo(f"{_confidence(done.report)}{done.source} · {path}")
 
 
-def _confidence(report: object) -> float:
+def _confidence(report: object) -> str:
     assert isinstance(report, dict)
-    return float(report["decisions"][0]["confidence"])
+    decided = report["decisions"]
+    return f"confidence {max(float(d['confidence']) for d in decided):.2f} · " if decided else ""
 
 
 def _folder(path: Path) -> Path:

@@ -146,6 +146,7 @@ class EventPlaybook(Strict):
     events: tuple[EventUse, ...] = Field(min_length=1)
     explainer: str
     explain_params: Mapping[str, object] = Field(default_factory=dict)
+    report: Mapping[str, str] = Field(default_factory=dict, description="Report key: document it shows")
     recovery: Recovery = Recovery()
     notify: AlertSpec = AlertSpec()
     schedule: ScheduleSpec = ScheduleSpec()

@@ -10,13 +10,18 @@ from datetime import date, datetime
 from pathlib import Path
 
 from core.model import (
+    Case,
+    Delivery,
     Delta,
     Explanation,
     Finding,
     Incident,
     Json,
     JsonObject,
+    Light,
+    Look,
     Severity,
+    Source,
     Trace,
 )
 
@@ -140,6 +145,45 @@ def run_report(
         "notes": list(trace.notes),
         "report": day,
     }
+
+
+def cases_report(
+    look: Look,
+    headline: str,
+    light: Light,
+    source: Source,
+    kept: Sequence[tuple[Case, Incident]],
+    deliveries: Sequence[Delivery],
+) -> JsonObject:
+    """One run of events with every top-level key of the command-line contract, and the playbook's own."""
+    return {
+        "run": {
+            "id": look.run_id,
+            "playbook": look.playbook,
+            "tenant": look.trigger.tenant,
+            "as_of": look.as_of.isoformat(),
+            "started_at": look.started_at.isoformat(),
+            "ended_at": look.ended_at.isoformat(),
+            "source": str(source),
+        },
+        "light": str(light),
+        "headline": headline,
+        "checks": to_json(look.checks.results),
+        "findings": [finding_json(f) for f in look.findings],
+        "incidents": [incident_json(i) for _, i in kept],
+        "explanations": [{"incident_id": i.incident_id, **_object(to_json(c.explanation))} for c, i in kept],
+        "decisions": [{"incident_id": i.incident_id, **_object(to_json(c.decision))} for c, i in kept],
+        "actions": [],
+        "deliveries": to_json(deliveries),
+        "provenance": to_json(look.dataset.provenance),
+        "notes": list(look.notes),
+        **look.extra,
+    }
+
+
+def _object(row: Json) -> JsonObject:
+    assert isinstance(row, dict)
+    return row
 
 
 def finding_json(finding: Finding) -> JsonObject:

@@ -10,6 +10,13 @@ from core.model import Decision, Explanation, Light, Receipt, Severity, Source
 _ORDER = {Light.GREEN: 0, Light.YELLOW: 1, Light.RED: 2}
 SEVERITY = {Light.GREEN: Severity.LOW, Light.YELLOW: Severity.MEDIUM, Light.RED: Severity.CRITICAL}
 
+LIGHT = {
+    Severity.LOW: Light.GREEN,
+    Severity.MEDIUM: Light.YELLOW,
+    Severity.HIGH: Light.YELLOW,
+    Severity.CRITICAL: Light.RED,
+}
+
 
 def stricter(a: Light, b: Light) -> Light:
     """The worse of two lights."""

@@ -13,7 +13,7 @@ from core.service.workbench import Workbench
 
 def artifact_name(wb: Workbench, playbook: str) -> str:
     """The file name of a playbook's report."""
-    known = wb.playbooks.get(playbook)
+    known = wb.playbooks.get(playbook) or wb.events.get(playbook)
     return (known.notify if known else NotifySpec()).artifact
 
 

@@ -11,7 +11,7 @@ from core import telemetry
 from core.access import Principal, require
 from core.audit.report import day_report, incident_json, run_report, stamp, to_json
 from core.decide import lifecycle
-from core.errors import InputError, WorkbenchError
+from core.errors import InputError
 from core.model import (
     Dataset,
     Incident,
@@ -28,6 +28,7 @@ from core.model import (
 from core.pipeline import Files, load, look
 from core.playbook import Playbook
 from core.service import warehouse
+from core.service.refusals import keep_refused
 from core.service.sources import get as get_source
 from core.service.sources import resolve
 from core.service.workbench import Workbench
@@ -86,7 +87,7 @@ def run(
             playbook, data = dataset(wb, name, files, tenant=who.tenant)
             trace = look(playbook, data, trigger, wb.ctx, run_id=run_id, checker=wb.check, ask_model=ask_model)
     except InputError as exc:
-        _keep_refused(wb, trigger, name, run_id, started, exc)
+        keep_refused(wb, trigger, name, run_id, started, exc)
         raise
     return _keep(wb, playbook, trace, who)
 
@@ -279,43 +280,6 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime) and (value.hour, value.minute, value.second) == (0, 0, 0):
         return value.date()
     return value
-
-
-def _keep_refused(
-    wb: Workbench, trigger: Trigger, name: str, run_id: str, started: datetime, error: WorkbenchError
-) -> None:
-    """A refused run is kept with its reason, and sends nothing."""
-    now = wb.ctx.clock.now()
-    report: JsonObject = {
-        "run": {"id": run_id, "playbook": name, "tenant": trigger.tenant, "status": "failed_check"},
-        "error": {"code": error.code, "field": error.field, "message": str(error)},
-    }
-    with wb.store.begin() as books:
-        books.runs.save(
-            Run(
-                id=run_id,
-                playbook=name,
-                tenant=trigger.tenant,
-                as_of=trigger.as_of,
-                started_at=started,
-                ended_at=now,
-                status="failed_check",
-                light=None,
-                headline=error.message,
-                source=Source.RULES,
-                actor=trigger.actor,
-                trigger=trigger.kind,
-                report=report,
-            )
-        )
-        books.audit.append(
-            trigger.tenant,
-            "load",
-            "run_refused",
-            {"run_id": run_id, "actor": trigger.actor, "message": str(error)},
-            now,
-            correlation_id=run_id,
-        )
 
 
 def _count(trace: Trace) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from core.access import Principal, require
 from core.errors import ConfigError, WorkbenchError
-from core.service import runs
+from core.service import jobs
 from core.service.workbench import Workbench
 from core.store.records import Schedule
 
@@ -106,8 +106,9 @@ def tick(wb: Workbench) -> tuple[Served, ...]:
 def _serve(wb: Workbench, schedule: Schedule, slot: datetime) -> Served:
     robot = Principal(user="schedule", tenant=wb.tenant, role="responder")
     try:
-        done = runs.run(wb, robot, schedule.job, kind="schedule", key=f"{schedule.job}:{slot.isoformat()}")
-        served = Served(schedule.job, slot, True, done.headline)
+        served = Served(
+            schedule.job, slot, True, jobs.run(wb, robot, schedule.job, f"{schedule.job}:{slot.isoformat()}")
+        )
     except WorkbenchError as exc:
         served = Served(schedule.job, slot, False, str(exc))
     with wb.store.begin() as books:

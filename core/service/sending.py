@@ -22,6 +22,7 @@ from core.model import (
     Run,
     TimelineEntry,
 )
+from core.service.alerts import told
 from core.service.reports import artifact, artifact_name
 from core.service.workbench import Workbench
 from core.store.books import Books
@@ -127,10 +128,10 @@ def send(wb: Workbench, who: Principal, run_id: str, channel: str, *, again: boo
     require(who, "incidents:write")
     with wb.store.read() as books:
         run = books.runs.get(who.tenant, run_id)
-    return _send(wb, who, preview(wb, run, channel), "message_queued", again=again)
+    return send_composed(wb, who, preview(wb, run, channel), "message_queued", again=again)
 
 
-def _send(wb: Workbench, who: Principal, notification: Notification, action: str, *, again: bool) -> Delivery:
+def send_composed(wb: Workbench, who: Principal, notification: Notification, action: str, *, again: bool) -> Delivery:
     """Queues the message under the person's name and tries it at once."""
     now = wb.ctx.clock.now()
     decision: dict[str, Json] = {
@@ -169,7 +170,7 @@ def retry(wb: Workbench, who: Principal, delivery_id: str, *, again: bool = Fals
         notification = books.outbox.payload(who.tenant, delivery_id)
     if old.state is not DeliveryState.FAILED:
         raise Conflict(f"This message is {old.state}; only one that was given up can be retried.", field="delivery")
-    return _send(wb, who, notification, "message_retried", again=again)
+    return send_composed(wb, who, notification, "message_retried", again=again)
 
 
 def recovery_preview(wb: Workbench, who: Principal, incident_id: str, channel: str) -> Notification:
@@ -191,7 +192,7 @@ def recovery(wb: Workbench, who: Principal, incident_id: str, channel: str, *, a
     not set; ConfigError when the channel is off; Forbidden.
     """
     require(who, "incidents:write")
-    return _send(wb, who, recovery_preview(wb, who, incident_id, channel), "recovery_queued", again=again)
+    return send_composed(wb, who, recovery_preview(wb, who, incident_id, channel), "recovery_queued", again=again)
 
 
 def _recovered(wb: Workbench, incident: Incident, run: Run) -> Message:
@@ -237,12 +238,12 @@ def test_message(wb: Workbench, who: Principal, channel: str) -> Delivery:
         dedup_key=f"test:{now.isoformat()}",
         run_id=f"test-{now.timestamp():.0f}",
     )
-    return _send(wb, who, _channel(wb, channel).compose(note), "test_message", again=True)
+    return send_composed(wb, who, _channel(wb, channel).compose(note), "test_message", again=True)
 
 
-def deliver(wb: Workbench, owner: str, limit: int = 10) -> int:
-    """Sends what is due; answers how many were tried. Each channel fails for itself."""
-    now = wb.ctx.clock.now()
+def deliver(wb: Workbench, owner: str, limit: int = 10, now: datetime | None = None) -> int:
+    """Sends what is due (by ``now``); answers how many were tried. Each channel fails for itself."""
+    now = now or wb.ctx.clock.now()
     with wb.store.begin() as books:
         leased = books.outbox.lease_due(now, owner, LEASE_S, limit)
     for item in leased:
@@ -289,16 +290,16 @@ def _tell_incident(wb: Workbench, item: Leased, now: datetime) -> None:
 
 def _note_alert(books: Books, item: Leased, now: datetime) -> None:
     """The incident knows that people were told; a recovery message may follow only then."""
-    incident_id = item.notification.incident_id
-    if incident_id is None:
+    if item.notification.incident_id is None:
         return
-    incident = books.incidents.get(item.tenant, incident_id)
     recovered = item.notification.dedup_key.startswith(f"{item.notification.channel}:{RECOVERED}:")
     what = "recovery message" if recovered else "alert"
     entry = TimelineEntry(now, f"{what} sent by {item.notification.channel}", item.delivery.created_by)
-    after = max(now, incident.updated_at + timedelta(microseconds=1))
-    told = replace(incident, alerted=True, updated_at=after, timeline=(*incident.timeline, entry))
-    books.incidents.save(told, expected=incident.updated_at)
+    for incident_id in told(item.notification.dedup_key, item.notification.incident_id):
+        incident = books.incidents.get(item.tenant, incident_id)
+        after = max(now, incident.updated_at + timedelta(microseconds=1))
+        known = replace(incident, alerted=True, updated_at=after, timeline=(*incident.timeline, entry))
+        books.incidents.save(known, expected=incident.updated_at)
 
 
 def _audit(books: Books, item: Leased, action: str, more: dict[str, Json], now: datetime) -> None:

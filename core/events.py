@@ -1,0 +1,193 @@
+"""One look at events: Load -> Check -> Detect -> Explain -> Decide, a case for each subject that is out of order.
+
+The sister of ``core.pipeline`` for playbooks of many subjects; from a finding on, both go the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from core.check.dataset import dataset_checks
+from core.context import Context
+from core.decide.decision import decide_case
+from core.detect.events import Scene, event_detectors
+from core.explain.cases import CaseQuestion, Explained, case_explainers
+from core.load.loaders import loaders
+from core.model import (
+    Case,
+    CheckReport,
+    CheckStatus,
+    Dataset,
+    Explanation,
+    Finding,
+    Json,
+    JsonObject,
+    Look,
+    Sighting,
+    Trigger,
+)
+from core.playbook import EventPlaybook
+
+EventFiles = Mapping[str, "Path | bytes"]
+Checker = Callable[[EventPlaybook, Dataset], CheckReport]
+Bodies = Mapping[tuple[str, str], JsonObject]  # by (subject, type)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the workbench already knows of a playbook's subjects: the bodies of open and of resolved incidents."""
+
+    open: Bodies = field(default_factory=dict)
+    past: Bodies = field(default_factory=dict)
+
+
+def moment(playbook: EventPlaybook, as_of: datetime | None, now: datetime) -> datetime:
+    """The moment that is judged: now, or ``as_of``; a bare date of a daily playbook means the end of that day."""
+    if as_of is None:
+        return now
+    if playbook.freq == "D" and (as_of.hour, as_of.minute, as_of.second) == (0, 0, 0):
+        return as_of + timedelta(days=1) - timedelta(microseconds=1)
+    return as_of
+
+
+def load_events(
+    playbook: EventPlaybook, files: EventFiles, documents: Mapping[str, Json], ctx: Context, at: datetime
+) -> Dataset:
+    """The playbook's tables and documents. Raises: InputError naming file, row and column."""
+    loader = loaders.build(playbook.loader, dict(playbook.loader_params))
+    return loader.load(files, documents, ctx, at)
+
+
+def verified(playbook: EventPlaybook, dataset: Dataset, checker: Checker, at: datetime) -> CheckReport:
+    """Great Expectations' report with the playbook's own checks of single rows and documents."""
+    report = checker(playbook, dataset)
+    own = tuple(r for name in playbook.verify for r in dataset_checks.build(name).check(dataset, at))
+    return replace(report, results=(*report.results, *own))
+
+
+def sight(playbook: EventPlaybook, scene: Scene) -> Sighting:
+    """What every detector of the playbook says, worst first."""
+    seen = [event_detectors.build(use.detector, dict(use.params)).detect(scene) for use in playbook.events]
+    findings = sorted((f for s in seen for f in s.findings), key=lambda f: (-f.severity, -f.score, f.subject, f.type))
+    out = {(f.subject, f.type) for f in findings if not f.suppressed_by}
+    return Sighting(
+        tuple(findings),
+        frozenset(key for s in seen for key in s.healthy) - out,
+        tuple(dict.fromkeys(note for s in seen for note in s.notes)),
+    )
+
+
+def look_events(
+    playbook: EventPlaybook,
+    dataset: Dataset,
+    trigger: Trigger,
+    ctx: Context,
+    *,
+    run_id: str,
+    checker: Checker,
+    known: Known | None = None,
+    ask_model: bool = False,
+) -> Look:
+    """Everything one look finds, a case for each (subject, type). A model words a case only when ``ask_model``.
+
+    Raises: InputError when a critical check fails.
+    """
+    started, known = ctx.clock.now(), known or Known()
+    at = moment(playbook, trigger.as_of, started)
+    checks = verified(playbook, dataset, checker, at)
+    seen = sight(playbook, Scene(dataset, checks, at, ctx.engine, known.open, known.past))
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in seen.findings:
+        if not finding.suppressed_by:
+            groups.setdefault((finding.subject, finding.type), []).append(finding)
+    cases = tuple(
+        _case(playbook, dataset, checks, at, tuple(group), seen.findings, ctx, ask_model=ask_model)
+        for group in groups.values()
+    )
+    return Look(
+        run_id=run_id,
+        playbook=playbook.name,
+        trigger=trigger,
+        started_at=started,
+        ended_at=ctx.clock.now(),
+        as_of=at,
+        dataset=dataset,
+        checks=checks,
+        findings=seen.findings,
+        cases=cases,
+        healthy=frozenset(key_of(playbook, subject, kind) for subject, kind in seen.healthy),
+        notes=_notes(seen, checks, cases),
+        extra={key: dataset.documents.get(name, []) for key, name in playbook.report.items()},
+    )
+
+
+def _case(
+    playbook: EventPlaybook,
+    dataset: Dataset,
+    checks: CheckReport,
+    at: datetime,
+    findings: tuple[Finding, ...],
+    everything: tuple[Finding, ...],
+    ctx: Context,
+    *,
+    ask_model: bool,
+) -> Case:
+    worst = findings[0]
+    question = CaseQuestion(
+        playbook=playbook.name,
+        title=playbook.title,
+        type=worst.type,
+        subject=worst.subject,
+        now=at,
+        findings=findings,
+        others=tuple(f for f in everything if f not in findings),
+        checks=checks,
+        dataset=dataset,
+        engine=ctx.engine,
+    )
+    explained = case_explainers.build(playbook.explainer, dict(playbook.explain_params)).explain(question)
+    explanation = _worded(question, explained, playbook, ctx) if ask_model else explained.explanation
+    severity = max(f.severity for f in findings)
+    facts: dict[str, Json] = {**explained.metrics, "severity": int(severity), "findings": len(findings)}
+    return Case(
+        dedup_key=key_of(playbook, worst.subject, worst.type),
+        type=worst.type,
+        subject=worst.subject,
+        title=explained.title,
+        severity=severity,
+        findings=findings,
+        explanation=explanation,
+        decision=decide_case(playbook.policy, facts, severity, explanation),
+        metrics=explained.metrics,
+        receipt=explained.receipt,
+        proposals=explained.proposals,
+    )
+
+
+def _worded(question: CaseQuestion, explained: Explained, playbook: EventPlaybook, ctx: Context) -> Explanation:
+    from core.explain.case_wording import word
+
+    return word(question, explained, ctx, min_ai=playbook.policy.gates.min_ai)
+
+
+def key_of(playbook: EventPlaybook, subject: str, kind: str) -> str:
+    """The dedup key of a case."""
+    template = playbook.notify.dedup_key
+    return template.replace("{name}", playbook.name).replace("{subject}", subject).replace("{type}", kind)
+
+
+def _notes(seen: Sighting, checks: CheckReport, cases: tuple[Case, ...]) -> tuple[str, ...]:
+    """Everything withheld, abstained or missing, as sentences."""
+    notes = [*seen.notes]
+    notes += [f"suppressed: {f.summary} ({f.suppressed_by})" for f in seen.findings if f.suppressed_by]
+    notes += [f"check {r.check} could not run: {r.message}" for r in checks.results if r.status is CheckStatus.ERROR]
+    notes += [f"check failed: {r.message}" for r in checks.results if r.status is CheckStatus.FAILED]
+    notes += [
+        f"rules text used for {c.title}: {c.explanation.fallback_reason}"
+        for c in cases
+        if c.explanation.fallback_reason
+    ]
+    return tuple(notes)

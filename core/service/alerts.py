@@ -1,0 +1,295 @@
+"""Alerts of incidents: one message per group, queued with the incidents themselves so that none is lost."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from core.access import Principal, require
+from core.act.message import Message
+from core.audit.report import to_json
+from core.decide.decision import LIGHT
+from core.errors import ConfigError, Conflict
+from core.model import (
+    Delivery,
+    DeliveryState,
+    Incident,
+    IncidentStatus,
+    Json,
+    JsonObject,
+    Light,
+    Look,
+    Notification,
+    Run,
+    Severity,
+)
+from core.playbook import EventPlaybook
+from core.service.workbench import Workbench
+from core.store.books import Books
+
+if TYPE_CHECKING:
+    from core.service.casework import Kept
+
+QUICK_WAIT_S = 1.0  # a run from the shell ends with its messages sent or given up, so its retries do not wait long
+IDS = re.compile(r"INC-[0-9A-F]{8}")
+MOST_FACTS = 14
+
+
+def queue(
+    wb: Workbench,
+    books: Books,
+    playbook: EventPlaybook,
+    look: Look,
+    kept: Sequence[Kept],
+    recovered: Sequence[Incident],
+    who: Principal,
+    now: datetime,
+) -> tuple[Delivery, ...]:
+    """Stores every alert and recovery message that this look calls for, one per group and channel."""
+    groups: dict[str, list[Incident]] = {}
+    for k in kept:
+        if k.news:
+            groups.setdefault(group_of(playbook, k.incident), []).append(k.incident)
+    messages = [alert(wb, playbook, _worst_first(g)) for g in groups.values()]
+    messages += [recovery(wb, playbook, i) for i in recovered if i.alerted]
+    queued = []
+    for message in messages:
+        for name in wb.channels:
+            if (delivery := _queue(wb, books, message, name, playbook, look, who, now)) is not None:
+                queued.append(delivery)
+    return tuple(queued)
+
+
+def _queue(
+    wb: Workbench,
+    books: Books,
+    message: Message,
+    name: str,
+    playbook: EventPlaybook,
+    look: Look,
+    who: Principal,
+    now: datetime,
+) -> Delivery | None:
+    """One message on one channel, unless the channel wants worse ones only or an identical one went out."""
+    if not _wanted(wb, name, message.severity):
+        return None
+    try:
+        queued = books.outbox.enqueue(wb.channels[name].compose(message), look.trigger.tenant, who.user, now)
+    except Conflict:
+        return None
+    books.audit.append(
+        look.trigger.tenant,
+        "act",
+        "message_queued",
+        {"delivery": queued.id, "channel": name, "recipient": queued.recipient, "actor": who.user, "again": False},
+        now,
+        incident_id=message.incident_id,
+        correlation_id=look.run_id,
+    )
+    return queued
+
+
+def _wanted(wb: Workbench, name: str, severity: Severity | None) -> bool:
+    least = getattr(wb.channels[name], "min_severity", Severity.LOW)
+    return severity is None or severity >= least
+
+
+def group_of(playbook: EventPlaybook, incident: Incident) -> str:
+    """Incidents of the same group share one message."""
+    template = playbook.notify.group
+    return template.replace("{subject}", incident.subject).replace("{type}", incident.type)
+
+
+def _worst_first(incidents: Iterable[Incident]) -> tuple[Incident, ...]:
+    return tuple(sorted(incidents, key=lambda i: (-i.severity, i.type)))
+
+
+def alert(wb: Workbench, playbook: EventPlaybook, incidents: Sequence[Incident]) -> Message:
+    """What there is to tell of incidents of one group, the worst first; made from what is stored of them."""
+    first = incidents[0]
+    label = str(first.body.get("label") or first.subject)
+    title = first.title if len(incidents) == 1 else f"{label}: {', '.join(_words(i.type) for i in incidents)}"
+    key = ",".join(sorted(f"{i.incident_id}={i.severity.name}" for i in incidents))
+    return Message(
+        light=LIGHT[first.severity],
+        subject=_subject(playbook, first, label, title),
+        title=_subject(playbook, first, label, title),
+        summary="\n\n".join(str(_explanation(i).get("text", "")) for i in incidents),
+        drivers=tuple(f"{i.severity.name} {_words(i.type)}: {i.title}" for i in incidents)
+        + tuple(line for i in incidents for line in _evidence(i, 3)),
+        actions=tuple(dict.fromkeys(text for i in incidents for text in _recommended(i))),
+        confidence=max(_confidence(i) for i in incidents),
+        link=link(wb, playbook, first),
+        playbook=playbook.name,
+        as_of=first.detected_at.strftime("%Y-%m-%d %H:%M UTC"),
+        dedup_key=f"alert:{key}",
+        run_id=first.run_id,
+        incident_id=first.incident_id,
+        severity=first.severity,
+        facts=_facts(playbook, incidents, label),
+        body=body(playbook, incidents),
+    )
+
+
+def recovery(wb: Workbench, playbook: EventPlaybook, incident: Incident) -> Message:
+    """That an incident people were alerted of is in order again."""
+    label = str(incident.body.get("label") or incident.subject)
+    state = "resolved" if incident.status is IncidentStatus.RESOLVED else "in order again; an action is still in flight"
+    by = f" by {incident.resolved_by}" if incident.resolved_by else ""
+    return Message(
+        light=Light.GREEN,
+        subject=f"[RECOVERED] {label}: {_words(incident.type)}",
+        title=f"[RECOVERED] {label}: {_words(incident.type)}",
+        summary=f"{incident.incident_id} is {state}{by}. It had been open since {incident.created_at:%Y-%m-%d %H:%M} UTC.",
+        drivers=(),
+        actions=(),
+        confidence=_confidence(incident),
+        link=link(wb, playbook, incident),
+        playbook=playbook.name,
+        as_of=incident.updated_at.strftime("%Y-%m-%d %H:%M UTC"),
+        dedup_key=f"recovered:{incident.incident_id}:{incident.occurrences}",
+        run_id=incident.run_id,
+        incident_id=incident.incident_id,
+        severity=incident.severity,
+        facts=(("Incident", incident.incident_id), ("Was", incident.title)),
+        body={**body(playbook, (incident,)), "status": str(incident.status)},
+    )
+
+
+def link(wb: Workbench, playbook: EventPlaybook, incident: Incident) -> str:
+    """Where the message's link leads: the incident on the playbook's page."""
+    base = wb.ctx.settings.telltale_public_url.rstrip("/")
+    return f"{base}/{playbook.notify.page}?incident={incident.incident_id}"
+
+
+def _subject(playbook: EventPlaybook, first: Incident, label: str, title: str) -> str:
+    filled = playbook.notify.title.replace("{SEVERITY}", first.severity.name).replace("{label}", label)
+    return filled.replace("{title}", title)
+
+
+def _words(kind: str) -> str:
+    return kind.replace("_", " ")
+
+
+def _explanation(incident: Incident) -> Mapping[str, Json]:
+    found = incident.body.get("explanation")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _confidence(incident: Incident) -> float:
+    value = _explanation(incident).get("confidence")
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _rows(incident: Incident, key: str) -> list[Mapping[str, Json]]:
+    found = incident.body.get(key)
+    return [r for r in found if isinstance(r, Mapping)] if isinstance(found, list | tuple) else []
+
+
+def _evidence(incident: Incident, most: int) -> list[str]:
+    return [str(r.get("text", "")) for r in _rows(incident, "evidence")[:most]]
+
+
+def _recommended(incident: Incident) -> list[str]:
+    found = incident.body.get("recommendations")
+    items = found if isinstance(found, list | tuple) else ()
+    return [str(r["text"]) if isinstance(r, Mapping) else str(r) for r in items]
+
+
+def _facts(playbook: EventPlaybook, incidents: Sequence[Incident], label: str) -> tuple[tuple[str, str], ...]:
+    first = incidents[0]
+    metrics = first.body.get("metrics")
+    figures = metrics.items() if isinstance(metrics, Mapping) else ()
+    rows = [
+        (playbook.title, label),
+        ("Severity", first.severity.name),
+        ("Type", ", ".join(_words(i.type) for i in incidents)),
+        ("Detected", first.detected_at.strftime("%Y-%m-%d %H:%M UTC")),
+        ("Incident", ", ".join(i.incident_id for i in incidents)),
+        *((_words(str(k)).capitalize(), _figure(v)) for k, v in figures if isinstance(v, str | int | float)),
+    ]
+    return tuple(rows[:MOST_FACTS])
+
+
+def _figure(value: Json) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+def body(playbook: EventPlaybook, incidents: Sequence[Incident]) -> JsonObject:
+    """The alert for programs: the worst incident's fields, and each one's where there are several. Source: PU-22."""
+    rows: list[JsonObject] = [_row(playbook, i) for i in incidents]
+    return {**rows[0], "incidents": rows} if len(rows) > 1 else rows[0]
+
+
+def _row(playbook: EventPlaybook, incident: Incident) -> JsonObject:
+    subject = "segmentId" if playbook.name == "segment_drift" else "subject"
+    return {
+        "incidentId": incident.incident_id,
+        subject: incident.subject,
+        "severity": incident.severity.name,
+        "type": incident.type,
+        "evidence": to_json(incident.body.get("evidence", [])),
+    }
+
+
+def after(wb: Workbench, run: Run, queued: Sequence[Delivery], who: Principal) -> Run:
+    """Sends what was queued; the run with what became of each message."""
+    from core.service import sending
+
+    if not queued:
+        return run
+    owner = f"run-{run.id}"
+    sending.deliver(wb, owner, limit=max(10, len(queued)))
+    states = _states(wb, who, queued)
+    while run.trigger == "cli" and (waiting := [d for d in states if d.state is DeliveryState.QUEUED]):
+        time.sleep(QUICK_WAIT_S)
+        due = max(d.next_attempt_at or wb.ctx.clock.now() for d in waiting)
+        sending.deliver(wb, owner, limit=max(10, len(queued)), now=due)
+        states = _states(wb, who, queued)
+    done = replace(run, report={**run.report, "deliveries": to_json(states)})
+    with wb.store.begin() as books:
+        books.runs.save(done)
+    return done
+
+
+def _states(wb: Workbench, who: Principal, queued: Sequence[Delivery]) -> list[Delivery]:
+    with wb.store.read() as books:
+        return [books.outbox.get(who.tenant, d.id) for d in queued]
+
+
+def told(dedup_key: str, incident_id: str) -> tuple[str, ...]:
+    """The incidents that a message told of: a grouped alert names all of them in its key."""
+    return tuple(dict.fromkeys([incident_id, *IDS.findall(dedup_key)]))
+
+
+def preview(wb: Workbench, who: Principal, incident_id: str, channel: str) -> Notification:
+    """The alert of an incident of an event playbook (its recovery once it is resolved), exactly as it will be sent.
+
+    Raises: ConfigError when the channel is off; NotFound; Conflict for a recovery nobody waits for.
+    """
+    require(who, "incidents:read")
+    with wb.store.read() as books:
+        incident = books.incidents.get(who.tenant, incident_id)
+    if channel not in wb.channels:
+        raise ConfigError(f"The channel {channel} is off.", hint="See .env.example.", field="channel")
+    playbook = wb.events[incident.playbook]
+    if incident.status in (IncidentStatus.RESOLVED, IncidentStatus.CLOSED):
+        if not incident.alerted:
+            raise Conflict(f"Nobody was alerted of {incident_id}, so nobody needs to hear that it is resolved.")
+        return wb.channels[channel].compose(recovery(wb, playbook, incident))
+    return wb.channels[channel].compose(alert(wb, playbook, (incident,)))
+
+
+def send(wb: Workbench, who: Principal, incident_id: str, channel: str, *, again: bool = False) -> Delivery:
+    """Sends the alert (or recovery) of one incident by hand; answers what became of it.
+
+    Raises: Conflict when an identical message went out and ``again`` is not set; ConfigError; Forbidden.
+    """
+    from core.service import sending
+
+    require(who, "incidents:write")
+    return sending.send_composed(wb, who, preview(wb, who, incident_id, channel), "message_queued", again=again)

@@ -1,0 +1,343 @@
+"""Running a playbook of events: look, then keep the run, its incidents, its alerts and its audit in one transaction."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from core import telemetry
+from core.access import Principal, require
+from core.audit.report import cases_report, to_json
+from core.decide import lifecycle
+from core.errors import InputError
+from core.events import EventFiles, Known, load_events, look_events, moment
+from core.model import (
+    Case,
+    Delivery,
+    Incident,
+    IncidentStatus,
+    Json,
+    JsonObject,
+    Light,
+    Look,
+    Run,
+    Source,
+    TimelineEntry,
+    Trigger,
+)
+from core.playbook import EventPlaybook
+from core.service import alerts, inputs
+from core.service.refusals import keep_refused
+from core.service.workbench import Workbench
+from core.store.books import Books
+from core.store.incidents import OPEN_STATES
+
+AUTO = frozenset({"schedule", "cli", "api", "webhook"})  # triggers that alert by themselves
+
+
+def folder(path: Path) -> dict[str, Path]:
+    """Every file below ``path``, by its path inside it."""
+    return {p.relative_to(path).as_posix(): p for p in sorted(path.rglob("*")) if p.is_file()}
+
+
+def preview(
+    wb: Workbench, who: Principal, name: str, *, files: EventFiles | None = None, as_of: datetime | None = None
+) -> Look:
+    """What a run would find now, worded by the rules; nothing is kept."""
+    require(who, "incidents:read")
+    trigger = Trigger(kind="manual", actor="preview", tenant=who.tenant, as_of=as_of)
+    return _look(wb, wb.events[name], trigger, files, run_id="preview", ask_model=False)
+
+
+def run(
+    wb: Workbench,
+    who: Principal,
+    name: str,
+    *,
+    files: EventFiles | None = None,
+    as_of: datetime | None = None,
+    kind: str = "manual",
+    key: str | None = None,
+    ask_model: bool = True,
+) -> Run:
+    """One run, kept with its report, incidents and audit; one by the clock, the API or the shell also alerts.
+
+    Raises: InputError after keeping the run as ``failed_check`` when the data is refused.
+    """
+    require(who, "incidents:write")
+    if key is not None:
+        with wb.store.read() as books:
+            if (done := books.runs.by_key(who.tenant, key)) is not None:
+                return done
+    playbook = wb.events[name]
+    trigger = Trigger(kind=kind, actor=who.user, tenant=who.tenant, as_of=as_of, idempotency_key=key)
+    started, run_id = wb.ctx.clock.now(), "run-" + secrets.token_hex(6)
+    try:
+        with telemetry.agent_run(name):
+            look = _look(wb, playbook, trigger, files, run_id=run_id, ask_model=ask_model)
+    except InputError as exc:
+        keep_refused(wb, trigger, name, run_id, started, exc)
+        raise
+    return _keep(wb, playbook, look, who)
+
+
+def _look(
+    wb: Workbench, playbook: EventPlaybook, trigger: Trigger, files: EventFiles | None, *, run_id: str, ask_model: bool
+) -> Look:
+    at = moment(playbook, trigger.as_of, wb.ctx.clock.now())
+    documents, known = inputs.documents(wb, playbook.name, trigger.tenant), _known(wb, playbook, trigger.tenant)
+    own = wb.data / playbook.name
+    given = files if files is not None else (folder(own) if own.is_dir() and not documents else {})
+    dataset = load_events(playbook, given, documents, wb.ctx, at)
+    return look_events(
+        playbook, dataset, trigger, wb.ctx, run_id=run_id, checker=wb.check, known=known, ask_model=ask_model
+    )
+
+
+def _known(wb: Workbench, playbook: EventPlaybook, tenant: str) -> Known:
+    """The bodies of this playbook's open incidents, and of the newest resolved one of each subject and type."""
+    with wb.store.read() as books:
+        opened = books.incidents.list(tenant, statuses=OPEN_STATES, playbook=playbook.name, limit=10_000)
+        ended = books.incidents.list(
+            tenant,
+            statuses=(IncidentStatus.RESOLVED, IncidentStatus.CLOSED),
+            playbook=playbook.name,
+            limit=10_000,
+        )
+    return Known({(i.subject, i.type): i.body for i in opened}, {(i.subject, i.type): _ended(i) for i in ended[::-1]})
+
+
+def _ended(incident: Incident) -> JsonObject:
+    return {
+        **incident.body,
+        "detected_at": incident.detected_at.isoformat(),
+        "resolved_at": incident.resolved_at.isoformat() if incident.resolved_at else None,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A case with its incident. ``news`` says that people should hear of it: it is new, or worse than before."""
+
+    case: Case
+    incident: Incident
+    news: bool
+    isnew: bool
+
+
+def _keep(wb: Workbench, playbook: EventPlaybook, look: Look, who: Principal) -> Run:
+    now = wb.ctx.clock.now()
+    auto = playbook.notify.auto and look.trigger.kind in AUTO
+    with wb.store.begin() as books:
+        kept = tuple(_incident(books, playbook, look, case, now) for case in look.cases)
+        recovered = _recovered(books, playbook, look, now)
+        queued = alerts.queue(wb, books, playbook, look, kept, recovered, who, now) if auto else ()
+        done = _run(playbook, look, kept, queued, now)
+        books.runs.save(done, idempotency_key=look.trigger.idempotency_key)
+        _audit(books, look, kept, recovered, who, now)
+    for k in kept:
+        telemetry.explained(
+            k.case.explanation.confidence.value,
+            k.case.explanation.ai_confidence,
+            asked=_asked(k.case),
+            fell_back=_asked(k.case) and k.case.explanation.source is Source.RULES,
+        )
+        if k.isnew:
+            telemetry.incident_created(k.incident.severity.name, k.incident.subject)
+    return alerts.after(wb, done, queued, who)
+
+
+def _asked(case: Case) -> bool:
+    return case.explanation.source is Source.AI or bool(case.explanation.fallback_reason)
+
+
+def _incident(books: Books, playbook: EventPlaybook, look: Look, case: Case, now: datetime) -> Kept:
+    """Opens, repeats or reopens the case's incident; a dismissed one stays so unless the case came back worse."""
+    fresh = candidate(playbook, look, case, now)
+    current = books.incidents.find_latest(fresh.tenant, fresh.dedup_key)
+    if current is not None and current.status is IncidentStatus.DISMISSED and fresh.severity <= current.severity:
+        return Kept(case, current, news=False, isnew=False)
+    if current is None or lifecycle.on_repeat(current, now) is lifecycle.Repeat.NEW:
+        books.incidents.add(fresh)
+        return Kept(case, fresh, news=True, isnew=True)
+    reopened = current.status is IncidentStatus.RESOLVED
+    updated, rose = lifecycle.repeat(current, replace(fresh, body={**fresh.body, **_lasting(current)}), now)
+    updated = _without_repeated_lines(updated)
+    books.incidents.save(updated, expected=current.updated_at)
+    return Kept(case, updated, news=rose or reopened or not updated.alerted, isnew=False)
+
+
+def _lasting(incident: Incident) -> dict[str, Json]:
+    """What an incident keeps over its occurrences."""
+    return {k: incident.body[k] for k in ("ticket_key", "messages", "notes") if k in incident.body}
+
+
+def _without_repeated_lines(incident: Incident) -> Incident:
+    """Of several occurrences in a row the timeline keeps the first and the last: one a minute would bury the rest."""
+    *before, last = incident.timeline
+    plain = [len(before) >= 2, *(_plain(e) for e in before[-2:]), _plain(last)]
+    return replace(incident, timeline=(*before[:-1], last)) if all(plain) else incident
+
+
+def _plain(entry: TimelineEntry) -> bool:
+    return entry.event.startswith("occurrence ") and "severity" not in entry.event
+
+
+def candidate(playbook: EventPlaybook, look: Look, case: Case, now: datetime) -> Incident:
+    """The incident that a case calls for."""
+    explanation = case.explanation
+    body: JsonObject = {
+        "metrics": case.metrics,
+        "evidence": [
+            {"type": e.kind, "ref": e.id, "text": e.statement, "snippet": e.statement[:200]}
+            for e in explanation.evidence
+        ],
+        "explanation": {
+            "text": explanation.summary,
+            "root_cause": explanation.hypotheses[0].cause if explanation.hypotheses else None,
+            "hypotheses": to_json(explanation.hypotheses),
+            "confidence": case.decision.confidence,
+            "ai_confidence": explanation.ai_confidence,
+            "source": str(explanation.source),
+        },
+        "recommendations": to_json(explanation.recommendations) or list(explanation.recommended_actions),
+        "actions": [],
+        "findings": [f.id for f in case.findings],
+        "check_results": to_json(look.checks.failed),
+        "baseline_receipt": case.receipt,
+        "label": case.findings[0].label,
+        "correlation_id": look.run_id,
+        "ticket_key": None,
+    }
+    return Incident(
+        incident_id="INC-" + secrets.token_hex(4).upper(),
+        tenant=look.trigger.tenant,
+        playbook=playbook.name,
+        dedup_key=case.dedup_key,
+        type=case.type,
+        severity=case.severity,
+        status=IncidentStatus.OPEN,
+        title=case.title,
+        subject=case.subject,
+        detected_at=look.as_of,
+        created_at=now,
+        updated_at=now,
+        run_id=look.run_id,
+        body=body,
+        timeline=(TimelineEntry(now, f"detected {case.severity.name}: {case.findings[0].summary}", "system"),),
+    )
+
+
+def _recovered(books: Books, playbook: EventPlaybook, look: Look, now: datetime) -> tuple[Incident, ...]:
+    """Counts the checks in a row that found an incident's subject in order; those that reached the limit come back.
+
+    They are resolved by the system unless an action of theirs is in flight.
+    """
+    done = []
+    for incident in books.incidents.list(
+        look.trigger.tenant, statuses=OPEN_STATES, playbook=playbook.name, limit=10_000
+    ):
+        if incident.dedup_key not in look.healthy:
+            continue
+        seen = incident.body.get("healthy")
+        count = (seen if isinstance(seen, int) else 0) + 1
+        after = max(now, incident.updated_at + timedelta(microseconds=1))
+        better = replace(incident, body={**incident.body, "healthy": count}, updated_at=after)
+        if count == playbook.recovery.checks:
+            event = f"in order for {count} checks in a row"
+            better = replace(better, timeline=(*better.timeline, TimelineEntry(now, event, lifecycle.SYSTEM)))
+        if count >= playbook.recovery.checks and not inputs.in_flight(books, incident):
+            better = lifecycle.move(better, IncidentStatus.RESOLVED, lifecycle.SYSTEM, now, "recovered")
+        books.incidents.save(better, expected=incident.updated_at)
+        if count == playbook.recovery.checks or better.status is IncidentStatus.RESOLVED:
+            done.append(better)
+    return tuple(done)
+
+
+def _run(
+    playbook: EventPlaybook, look: Look, kept: tuple[Kept, ...], queued: tuple[Delivery, ...], now: datetime
+) -> Run:
+    light = worst(k.case.decision.light for k in kept)
+    sources = {c.explanation.source for c in look.cases}
+    headline = headline_of(look, playbook)
+    source = Source.AI if Source.AI in sources else Source.RULES
+    return Run(
+        id=look.run_id,
+        playbook=playbook.name,
+        tenant=look.trigger.tenant,
+        as_of=look.as_of,
+        started_at=look.started_at,
+        ended_at=now,
+        status="completed",
+        light=light,
+        headline=headline,
+        source=source,
+        actor=look.trigger.actor,
+        trigger=look.trigger.kind,
+        report=cases_report(look, headline, light, source, tuple((k.case, k.incident) for k in kept), queued),
+    )
+
+
+def worst(lights: Iterable[Light]) -> Light:
+    """The worst of some lights; green when there is none."""
+    order = (Light.GREEN, Light.YELLOW, Light.RED)
+    return max(lights, key=order.index, default=Light.GREEN)
+
+
+def headline_of(look: Look, playbook: EventPlaybook) -> str:
+    """The run in one line: the worst case, and how many more there are."""
+    if not look.cases:
+        hidden = sum(1 for f in look.findings if f.suppressed_by)
+        more = f", {hidden} suppressed" if hidden else ""
+        return f"All quiet: {len(look.healthy)} judged and in order{more}"
+    subjects = len({c.subject for c in look.cases})
+    if len(look.cases) == 1:
+        return look.cases[0].title
+    places = f" on {subjects} subjects" if subjects > 1 else ""
+    return f"{len(look.cases)} incidents{places}, worst first: {look.cases[0].title}"
+
+
+def _audit(
+    books: Books, look: Look, kept: tuple[Kept, ...], recovered: tuple[Incident, ...], who: Principal, now: datetime
+) -> None:
+    """One entry for every finding kept or suppressed, explanation, decision and recovery."""
+
+    def add(agent: str, action: str, body: Mapping[str, Json], incident: str | None) -> None:
+        books.audit.append(
+            look.trigger.tenant,
+            agent,
+            action,
+            {"run_id": look.run_id, "actor": who.user, **body},
+            now,
+            incident_id=incident,
+            correlation_id=look.run_id,
+        )
+
+    for finding in look.findings:
+        if finding.suppressed_by:
+            add("detect", "suppressed", {"subject": finding.subject, "why": finding.suppressed_by}, None)
+    for k in kept:
+        ref, explanation = k.incident.incident_id, k.case.explanation
+        add("detect", "detected", {"type": k.case.type, "subject": k.case.subject, "new": k.isnew}, ref)
+        add(
+            "explain",
+            "explanation",
+            {
+                "source": str(explanation.source),
+                "model": explanation.model,
+                "tokens": explanation.tokens,
+                "cost_usd": explanation.cost_usd,
+                "confidence": explanation.confidence.value,
+                "ai_confidence": explanation.ai_confidence,
+                "fallback_reason": explanation.fallback_reason,
+            },
+            ref,
+        )
+        decision = k.case.decision
+        add("decide", "decision", {"light": str(decision.light), "receipt": to_json(decision.receipt)}, ref)
+    for incident in recovered:
+        add("decide", "recovered", {"status": str(incident.status)}, incident.incident_id)
+    add("detect", "findings", {"findings": len(look.findings), "cases": len(look.cases)}, None)
