@@ -130,10 +130,11 @@ class Kept:
 
 def _keep(wb: Workbench, playbook: EventPlaybook, look: Look, who: Principal) -> Run:
     now = wb.ctx.clock.now()
+    at = now if look.trigger.as_of is None else min(look.as_of, now)  # a replayed day keeps its own time
     auto = playbook.notify.auto and look.trigger.kind in AUTO
     with wb.store.begin() as books:
-        kept = tuple(_incident(books, playbook, look, case, now) for case in look.cases)
-        recovered = _recovered(books, playbook, look, now)
+        kept = tuple(_incident(books, playbook, look, case, at) for case in look.cases)
+        recovered = _recovered(books, playbook, look, at)
         queued = alerts.queue(wb, books, playbook, look, kept, recovered, who, now) if auto else ()
         done = _run(playbook, look, kept, queued, now)
         books.runs.save(done, idempotency_key=look.trigger.idempotency_key)
@@ -222,7 +223,7 @@ def candidate(playbook: EventPlaybook, look: Look, case: Case, now: datetime) ->
         status=IncidentStatus.OPEN,
         title=case.title,
         subject=case.subject,
-        detected_at=look.as_of,
+        detected_at=now,
         created_at=now,
         updated_at=now,
         run_id=look.run_id,
