@@ -7,6 +7,7 @@ stars and are handed to the one adapter that needs them.
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,6 +35,14 @@ class Settings(BaseSettings):
     )
     telltale_public_url: str = Field("http://localhost:8501", description="Address that links in messages point to")
     telltale_tenant: str = Field("default", description="Tenant of a workbench without login")
+    telltale_session_hours: float = Field(8.0, gt=0, le=720, description="Hours after which a person signs in again")
+    telltale_requests_per_minute: int = Field(
+        600, ge=1, description="Requests a minute that one caller may make to the HTTP routes"
+    )
+    telltale_webhook_secrets: SecretStr | None = Field(
+        None,
+        description="Secrets of senders of signed webhooks: name=whsec_..., comma separated; tenant/name=... for another tenant",
+    )
     telltale_timezone: str = Field("UTC", description="Time zone of schedules and of dates on screen")
     telltale_demo: bool = Field(True, description="Load the demo data on first start")
     telltale_max_upload_mb: int = Field(1024, ge=1, description="Largest file that is read, in MiB")
@@ -146,6 +155,22 @@ class Settings(BaseSettings):
         return frozenset(hosts)
 
     @property
+    def senders(self) -> Mapping[tuple[str, str], str]:
+        """The secret of each sender of signed webhooks, by tenant and name. Raises: ConfigError."""
+        text = self.telltale_webhook_secrets.get_secret_value() if self.telltale_webhook_secrets else ""
+        found: dict[tuple[str, str], str] = {}
+        for entry in filter(None, (part.strip() for part in text.split(","))):
+            who, _, secret = entry.partition("=")
+            tenant, _, name = who.strip().rpartition("/")
+            if not name or not secret:
+                raise ConfigError(
+                    "TELLTALE_WEBHOOK_SECRETS: expected name=whsec_..., comma separated.",
+                    field="TELLTALE_WEBHOOK_SECRETS",
+                )
+            found[tenant or self.telltale_tenant, name] = secret.strip()
+        return found
+
+    @property
     def recipients(self) -> tuple[str, ...]:
         """Mail recipients."""
         return tuple(a.strip() for a in self.smtp_to.split(",") if a.strip())
@@ -157,7 +182,7 @@ class Settings(BaseSettings):
             v.get_secret_value()
             for v in (getattr(self, n) for n in type(self).model_fields)
             if isinstance(v, SecretStr)
-        )
+        ) + tuple(self.senders.values())
 
 
 def _decoded(text: str) -> bytes:
