@@ -60,7 +60,7 @@ def run(
         from core.adapters.clock import FixedClock, SystemClock
         from core.bootstrap import build
         from core.pipeline import folder_files, parse_as_of
-        from core.service import casework, runs
+        from core.service import casework, inputs, runs
         from core.service.reports import write_report
         from core.settings import read_settings
 
@@ -71,7 +71,7 @@ def run(
         bench = build(settings, clock)
         who, at = Principal(user="cli", tenant=bench.tenant, role="admin"), parse_as_of(as_of)
         if playbook in bench.events:
-            given = None if data is None else casework.folder(_folder(data))
+            given = None if data is None else inputs.folder(_folder(data))
             done = casework.run(bench, who, playbook, files=given, as_of=at, kind="cli")
         else:
             files = None

@@ -59,7 +59,7 @@ def queue(
     queued = []
     for message in messages:
         for name in wb.channels:
-            if (delivery := _queue(wb, books, message, name, playbook, look, who, now)) is not None:
+            if (delivery := _queue(wb, books, message, name, look, who, now)) is not None:
                 queued.append(delivery)
     return tuple(queued)
 
@@ -69,7 +69,6 @@ def _queue(
     books: Books,
     message: Message,
     name: str,
-    playbook: EventPlaybook,
     look: Look,
     who: Principal,
     now: datetime,
@@ -144,7 +143,7 @@ def recovery(wb: Workbench, playbook: EventPlaybook, incident: Incident) -> Mess
         light=Light.GREEN,
         subject=f"[RECOVERED] {label}: {_words(incident.type)}",
         title=f"[RECOVERED] {label}: {_words(incident.type)}",
-        summary=f"{incident.incident_id} is {state}{by}. It had been open since {incident.created_at:%Y-%m-%d %H:%M} UTC.",
+        summary=f"{incident.incident_id} is {state}{by}. It was opened on {incident.created_at:%Y-%m-%d %H:%M} UTC.",
         drivers=(),
         actions=(),
         confidence=_confidence(incident),

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from core import telemetry
 from core.access import Principal, require
@@ -36,11 +35,6 @@ from core.store.books import Books
 from core.store.incidents import OPEN_STATES
 
 AUTO = frozenset({"schedule", "cli", "api", "webhook"})  # triggers that alert by themselves
-
-
-def folder(path: Path) -> dict[str, Path]:
-    """Every file below ``path``, by its path inside it."""
-    return {p.relative_to(path).as_posix(): p for p in sorted(path.rglob("*")) if p.is_file()}
 
 
 def preview(
@@ -89,8 +83,7 @@ def _look(
 ) -> Look:
     at = moment(playbook, trigger.as_of, wb.ctx.clock.now())
     documents, known = inputs.documents(wb, playbook.name, trigger.tenant), _known(wb, playbook, trigger.tenant)
-    own = wb.data / playbook.name
-    given = files if files is not None else (folder(own) if own.is_dir() and not documents else {})
+    given = files if files is not None else inputs.files(wb, playbook, trigger.tenant, demo=not documents)
     dataset = load_events(playbook, given, documents, wb.ctx, at)
     return look_events(
         playbook, dataset, trigger, wb.ctx, run_id=run_id, checker=wb.check, known=known, ask_model=ask_model
@@ -263,7 +256,7 @@ def _run(
 ) -> Run:
     light = worst(k.case.decision.light for k in kept)
     sources = {c.explanation.source for c in look.cases}
-    headline = headline_of(look, playbook)
+    headline = headline_of(look)
     source = Source.AI if Source.AI in sources else Source.RULES
     return Run(
         id=look.run_id,
@@ -288,7 +281,7 @@ def worst(lights: Iterable[Light]) -> Light:
     return max(lights, key=order.index, default=Light.GREEN)
 
 
-def headline_of(look: Look, playbook: EventPlaybook) -> str:
+def headline_of(look: Look) -> str:
     """The run in one line: the worst case, and how many more there are."""
     if not look.cases:
         hidden = sum(1 for f in look.findings if f.suppressed_by)

@@ -1,17 +1,139 @@
-"""What the store already holds of a playbook of events, for its loader."""
+"""What a playbook of events reads: a tenant's own files and queries, what the store holds, or the demo's files."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
+from core.access import Principal, require
+from core.errors import ConfigError, InputError, TooLarge
+from core.events import EventFiles
+from core.load.export import write_csv
+from core.load.sql import load_select, require_select
 from core.model import Incident, Json
+from core.playbook import EventPlaybook
 from core.service.workbench import Workbench
 from core.store.books import Books
+from core.store.inputs import StoredInput
+
+MIB = 1024 * 1024
+
+
+def folder(path: Path) -> dict[str, Path]:
+    """Every file below ``path``, by its path inside it."""
+    return {p.relative_to(path).as_posix(): p for p in sorted(path.rglob("*")) if p.is_file()}
 
 
 def documents(wb: Workbench, playbook: str, tenant: str) -> Mapping[str, Json]:
     """The playbook's stored documents; empty when it reads everything from files."""
     return {}
+
+
+def files(wb: Workbench, playbook: EventPlaybook, tenant: str, *, demo: bool) -> EventFiles:
+    """The tenant's own files, queries asked anew; with ``demo`` the demo's while there are none.
+
+    Raises: ProviderError or InputError when a query fails, ConfigError without a warehouse.
+    """
+    stored = listing(wb, tenant, playbook.name)
+    if not stored:
+        return demo_files(wb, playbook) if demo else {}
+    return {s.file: _answer(wb, s.query, s.file) if s.query else _path(wb, s.sha256) for s in stored}
+
+
+def demo_files(wb: Workbench, playbook: EventPlaybook) -> EventFiles:
+    """The files that ship with the playbook, its runbooks among them."""
+    own, runbooks = wb.data / playbook.name, wb.data.parent / "playbooks" / playbook.name / "runbooks"
+    found = {k: p for k, p in folder(own).items() if p.suffix != ".py" and "__pycache__" not in k}
+    return {**{f"runbooks/{k}": p for k, p in folder(runbooks).items()}, **found}
+
+
+def listing(wb: Workbench, tenant: str, playbook: str) -> tuple[StoredInput, ...]:
+    """The tenant's own inputs of the playbook, by file."""
+    with wb.store.read() as books:
+        return books.inputs.list(tenant, playbook)
+
+
+def put_file(wb: Workbench, who: Principal, playbook: str, file: str, content: bytes, original: str) -> StoredInput:
+    """The tenant's own content of one of the playbook's files, from now on.
+
+    Raises: InputError for a file the playbook does not read, TooLarge, Forbidden.
+    """
+    require(who, "tools:manage")
+    limit = wb.ctx.settings.telltale_max_upload_mb
+    if len(content) > limit * MIB:
+        raise TooLarge(f"{original}: larger than {limit} MiB.", field="file")
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = _path(wb, sha256)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".part")
+        fresh.write_bytes(content)
+        fresh.rename(path)
+    return _save(wb, who, playbook, file, sha256, original, "")
+
+
+def put_query(wb: Workbench, who: Principal, playbook: str, file: str, query: str) -> StoredInput:
+    """One SELECT on the warehouse instead of one of the playbook's files; it is asked at every run.
+
+    Raises: InputError when it is refused or answers nothing, ConfigError, ProviderError, Forbidden.
+    """
+    require(who, "tools:manage")
+    require_select(query)
+    _known(wb, playbook, file)
+    _answer(wb, query, file)
+    return _save(wb, who, playbook, file, "", "", query)
+
+
+def remove(wb: Workbench, who: Principal, playbook: str, file: str) -> None:
+    """The file is no longer the tenant's own; with none left the demo's files are read. Raises: Forbidden."""
+    require(who, "tools:manage")
+    with wb.store.begin() as books:
+        if books.inputs.remove(who.tenant, playbook, file):
+            _audited(wb, books, who, playbook, {"file": file, "removed": True})
+
+
+def _save(
+    wb: Workbench, who: Principal, playbook: str, file: str, sha256: str, original: str, query: str
+) -> StoredInput:
+    _known(wb, playbook, file)
+    stored = StoredInput(playbook, file, sha256, original, query, wb.ctx.clock.now(), who.user)
+    with wb.store.begin() as books:
+        books.inputs.set(who.tenant, stored)
+        _audited(wb, books, who, playbook, {"file": file, "sha256": sha256, "original": original, "query": query})
+    return stored
+
+
+def _known(wb: Workbench, playbook: str, file: str) -> None:
+    known = wb.events[playbook].inputs
+    if file not in known:
+        raise InputError(f"{playbook} does not read '{file}'.", hint=f"It reads {', '.join(known)}.", field="file")
+
+
+def _audited(wb: Workbench, books: Books, who: Principal, playbook: str, what: Mapping[str, Json]) -> None:
+    books.audit.append(
+        who.tenant,
+        "person",
+        "input_changed",
+        {"playbook": playbook, "actor": who.user, **what},
+        wb.ctx.clock.now(),
+        correlation_id=playbook,
+        approved_by=who.user,
+    )
+
+
+def _path(wb: Workbench, sha256: str) -> Path:
+    return wb.ctx.settings.telltale_home / "inputs" / sha256
+
+
+def _answer(wb: Workbench, query: str, file: str) -> bytes:
+    url = wb.ctx.settings.telltale_warehouse_url
+    if url is None:
+        raise ConfigError("There is no warehouse.", hint="Set TELLTALE_WAREHOUSE_URL.", field="TELLTALE_WAREHOUSE_URL")
+    loaded = load_select(
+        url.get_secret_value(), query, table=Path(file).stem, folder=wb.ctx.engine.folder(), now=wb.ctx.clock.now()
+    )
+    return write_csv(wb.ctx.engine.fetch(wb.ctx.engine.relation(loaded.table).select()))
 
 
 def in_flight(books: Books, incident: Incident) -> bool:

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from core.ports import Clock
 from core.redaction import Redactor
+from core.store.actions import Actions
 from core.store.check_runs import CheckRuns
 from core.store.incidents import Incidents
+from core.store.inputs import Inputs
 from core.store.ledger import StoreLedger
 from core.store.outbox import Outbox
 from core.store.people import People
@@ -34,6 +36,8 @@ class Books:
         self.sources = Sources(session, redactor)
         self.schedules = Schedules(session, redactor)
         self.check_runs = CheckRuns(session, redactor)
+        self.actions = Actions(session, redactor)
+        self.inputs = Inputs(session)
         self.people = People(session)
         self.tokens = Tokens(session)
         self.replays = Replays(session)
