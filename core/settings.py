@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     )
     telltale_webhook_secrets: SecretStr | None = Field(
         None,
-        description="Secrets of senders of signed webhooks: name=whsec_..., comma separated; tenant/name=... for another tenant",
+        description="Secrets of senders of signed webhooks: name=whsec_... or tenant/name=whsec_..., comma separated",
     )
     telltale_timezone: str = Field("UTC", description="Time zone of schedules and of dates on screen")
     telltale_demo: bool = Field(True, description="Load the demo data on first start")
