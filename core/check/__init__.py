@@ -1,1 +1,6 @@
-"""core/check"""
+"""Check: Great Expectations suites, and checks of single rows and documents.
+
+Importing the package registers its dataset checks.
+"""
+
+from core.check import services as services

@@ -1,1 +1,6 @@
-"""core/detect"""
+"""Detect: series detectors, event detectors, and what they find.
+
+Importing the package registers its event detectors.
+"""
+
+from core.detect import sentinel as sentinel
