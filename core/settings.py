@@ -123,6 +123,16 @@ class Settings(BaseSettings):
             raise ValueError(f"unknown time zone '{zone}'; expected a name such as Europe/Berlin") from None
         return zone
 
+    @field_validator(
+        "slack_webhook_url", "teams_webhook_url", "webhook_url", "slack_api_url", "pagerduty_url", "jira_url"
+    )
+    @classmethod
+    def _web_address(cls, url: SecretStr | str | None) -> SecretStr | str | None:
+        text = url.get_secret_value() if isinstance(url, SecretStr) else url
+        if text and not _is_web_address(text):
+            raise ValueError("expected an address such as https://host/path")
+        return url
+
     @field_validator("webhook_secret")
     @classmethod
     def _standard_secret(cls, secret: SecretStr | None) -> SecretStr | None:
@@ -183,6 +193,16 @@ class Settings(BaseSettings):
             for v in (getattr(self, n) for n in type(self).model_fields)
             if isinstance(v, SecretStr)
         ) + tuple(self.senders.values())
+
+
+def _is_web_address(text: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _decoded(text: str) -> bytes:

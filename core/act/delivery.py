@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from core.errors import ProviderError, WorkbenchError
+from core.ports import HttpReply
 
 ATTEMPTS = 3
 FIRST_WAIT_S = 15.0
@@ -46,3 +48,27 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     except ValueError:
         return None
     return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
+
+
+def refused(service: str, reply: HttpReply, now: datetime, *, reason: str = "", hint: str = "") -> ProviderError:
+    """A reply that means the message was not taken, as an error; 408, 429 and 5xx are worth another attempt.
+
+    ``reason`` is the service's own word for it; the body itself is never repeated, it may hold secrets or a page.
+    """
+    word = f", {reason}" if reason else ""
+    return ProviderError(
+        f"{service} refused the message ({reply.status}{word}).",
+        retryable=reply.status in {408, 429} or reply.status >= 500,
+        reason=reason or f"status {reply.status}",
+        retry_after_s=retry_after(reply.headers, now),
+        hint=hint,
+    )
+
+
+def answered(reply: HttpReply) -> Mapping[str, object]:
+    """The JSON object that a service answered with; empty when it answered anything else."""
+    try:
+        answer = json.loads(reply.text)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}

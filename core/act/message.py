@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from core.model import JsonObject, Light, Severity
 
+LONGEST_LINK = 3000  # characters; what Slack takes
+
 
 @dataclass(frozen=True, slots=True)
 class Button:
@@ -46,6 +48,25 @@ class Message:
         """A hash of what a reader is told; the same words and figures give the same one."""
         told = [self.title, self.summary, self.drivers, self.actions, self.facts, round(self.confidence, 2)]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+
+    @property
+    def mark(self) -> str:
+        """How bad it is in one word: the severity, or the light where there is none or all is well again."""
+        if self.severity is None or self.light is Light.GREEN:
+            return self.light.value.upper()
+        return self.severity.name
+
+    @property
+    def headline(self) -> str:
+        """The title on one line, with its mark before it unless it has one."""
+        title = one_line(self.title)
+        return title if title.startswith(f"[{self.mark}]") else f"{self.mark}: {title}"
+
+    @property
+    def web_link(self) -> str:
+        """The link, if it is a web address of usable length; else empty."""
+        usable = self.link.startswith(("https://", "http://")) and len(self.link) <= LONGEST_LINK
+        return self.link if usable else ""
 
 
 def one_line(text: str) -> str:

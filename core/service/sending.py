@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from core import telemetry
 from core.access import Principal, require
-from core.act.channels import Channel, channels
+from core.act.channels import NEEDS, Channel, channels
 from core.act.delivery import next_attempt
 from core.act.message import Message
 from core.errors import ConfigError, Conflict, NotFound, WorkbenchError
@@ -40,6 +40,7 @@ class ChannelState:
     title: str
     on: bool
     needs: str
+    recipient: str = ""  # who is reached; empty when off
 
 
 def message(wb: Workbench, run: Run) -> Message:
@@ -320,14 +321,12 @@ def _audit(books: Books, item: Leased, action: str, more: dict[str, Json], now: 
     )
 
 
-NEEDS = {"email": "SMTP_HOST and SMTP_TO", "slack": "SLACK_WEBHOOK_URL"}
-
-
 def channel_states(wb: Workbench) -> tuple[ChannelState, ...]:
     """Every channel there is, on or off, with what would switch it on."""
     return tuple(
-        ChannelState(cls.name, cls.title, cls.name in wb.channels, "" if cls.name in wb.channels else NEEDS[cls.name])
+        ChannelState(cls.name, cls.title, on is not None, "" if on else NEEDS[cls.name], on.recipient if on else "")
         for cls in channels
+        for on in (wb.channels.get(cls.name),)
     )
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.act.channels.slack import SlackChannel, escaped
+from core.act.channels.blocks import escaped
+from core.act.channels.slack import SlackChannel
 from core.act.message import Message
 from core.model import Light
 from tests.act.samples import RED, delivery

@@ -26,6 +26,7 @@ TEMPLATES = Path(__file__).parent.parent / "templates"
 COLOURS = {Light.GREEN: "#1a7f4b", Light.YELLOW: "#9a6700", Light.RED: "#c62828"}  # white text on each: contrast > 4.5
 _POLICY = email.policy.SMTP.clone(max_line_length=998)  # shorter lines would fold long ids into unusable encoded words
 _MOST_LINES = 15
+_MOST_FACTS = 20
 _LONGEST_LINE = 300
 _LONGEST_SUMMARY = 4000
 
@@ -44,6 +45,11 @@ class EmailChannel(Channel):
             _address(address)
         return value
 
+    @property
+    def recipient(self) -> str:
+        """All recipients."""
+        return ", ".join(self.recipients)
+
     def compose(self, message: Message) -> Notification:
         """Subject, text and HTML; long lists and texts are cut so that the HTML stays under 100 kB."""
         shown = _shown(message)
@@ -53,7 +59,7 @@ class EmailChannel(Channel):
             payload["attachment"] = {"name": name, "text": message.report.decode("utf-8")}
         return Notification(
             channel=self.name,
-            recipient=", ".join(self.recipients),
+            recipient=self.recipient,
             subject=clip(one_line(message.subject), 200),
             text=_template("email.txt.j2").render(shown),
             payload=payload,
@@ -121,14 +127,16 @@ def _address(text: str) -> Address:
 
 def _shown(message: Message) -> dict[str, object]:
     return {
-        "light": message.light.value.upper(),
+        "mark": message.mark,
+        "headline": clip(message.headline, _LONGEST_LINE),
         "colour": COLOURS[message.light],
         "title": clip(one_line(message.title), _LONGEST_LINE),
         "summary": clip(plain(message.summary), _LONGEST_SUMMARY),
+        "facts": _facts(message.facts),
         "drivers": _lines(message.drivers),
         "actions": _lines(message.actions),
         "confidence": f"{message.confidence:.0%}",
-        "link": message.link if message.link.startswith(("https://", "http://")) else "",
+        "link": message.web_link,
         "playbook": one_line(message.playbook),
         "as_of": one_line(message.as_of),
         "incident_id": message.incident_id or "",
@@ -140,6 +148,12 @@ def _lines(lines: tuple[str, ...]) -> list[str]:
     shown = [clip(one_line(line), _LONGEST_LINE) for line in lines[:_MOST_LINES]]
     more = len(lines) - len(shown)
     return [*shown, f"and {more} more"] if more else shown
+
+
+def _facts(facts: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    shown = [(clip(one_line(label), 80), clip(one_line(value), _LONGEST_LINE)) for label, value in facts[:_MOST_FACTS]]
+    more = len(facts) - len(shown)
+    return [*shown, ("More", f"{more} more")] if more else shown
 
 
 @cache
