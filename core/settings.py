@@ -111,6 +111,20 @@ class Settings(BaseSettings):
     jira_token: SecretStr | None = Field(None, description="API token of that account")
     jira_project: str = Field("OPS", pattern=r"^[A-Z][A-Z0-9_]{1,254}$", description="Key of the project tickets go to")
     jira_issue_type: str = Field("Task", min_length=1, description="Type of the tickets")
+    telltale_live_actions: bool = Field(
+        False, description="Carry approved actions out; off = dry run: the exact request is shown and nothing is called"
+    )
+    telltale_action_hosts: str = Field(
+        "", description="Hosts that actions may call besides those of the two addresses below, comma separated"
+    )
+    airflow_url: str | None = Field(None, description="Airflow 3 that actions start jobs on; empty = off")
+    airflow_user: str | None = Field(None, description="Airflow account, where there is no AIRFLOW_TOKEN")
+    airflow_password: SecretStr | None = Field(None, description="Password of that account")
+    airflow_token: SecretStr | None = Field(None, description="Airflow API token (Bearer)")
+    action_webhook_url: str | None = Field(None, description="Webhook that carries out actions, signed; empty = off")
+    action_webhook_secret: SecretStr | None = Field(
+        None, description="Its signing secret: whsec_ and base64 of 24 to 64 bytes (Standard Webhooks)"
+    )
 
     @field_validator("telltale_timezone")
     @classmethod
@@ -133,7 +147,7 @@ class Settings(BaseSettings):
             raise ValueError("expected an address such as https://host/path")
         return url
 
-    @field_validator("webhook_secret")
+    @field_validator("webhook_secret", "action_webhook_secret")
     @classmethod
     def _standard_secret(cls, secret: SecretStr | None) -> SecretStr | None:
         value = secret.get_secret_value() if secret else None
@@ -157,7 +171,8 @@ class Settings(BaseSettings):
 
         hosts = {h.strip() for h in self.telltale_http_allow.split(",") if h.strip()}
         hooks = (self.slack_webhook_url, self.teams_webhook_url, self.webhook_url)
-        urls = (self.slack_api_url, self.pagerduty_url, self.jira_url, *(h.get_secret_value() for h in hooks if h))
+        plain = (self.slack_api_url, self.pagerduty_url, self.jira_url, self.airflow_url, self.action_webhook_url)
+        urls = (*plain, *(h.get_secret_value() for h in hooks if h))
         for url in urls:
             parts = urlsplit(url) if url else None
             if parts and parts.hostname in {"127.0.0.1", "localhost", "::1"}:
@@ -179,6 +194,15 @@ class Settings(BaseSettings):
                 )
             found[tenant or self.telltale_tenant, name] = secret.strip()
         return found
+
+    @property
+    def action_hosts(self) -> frozenset[str]:
+        """Hosts that actions may call: the listed ones and those of the configured Airflow and action webhook."""
+        from urllib.parse import urlsplit
+
+        hosts = {h.strip().lower() for h in self.telltale_action_hosts.split(",") if h.strip()}
+        configured = (urlsplit(url).hostname for url in (self.airflow_url, self.action_webhook_url) if url)
+        return frozenset(hosts | {host for host in configured if host})
 
     @property
     def recipients(self) -> tuple[str, ...]:
