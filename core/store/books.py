@@ -19,6 +19,7 @@ from core.store.people import People
 from core.store.replays import Replays
 from core.store.runs import Runs
 from core.store.schedules import Schedules
+from core.store.segments import PeopleTables, Segments, Snapshots
 from core.store.sources import Sources
 from core.store.tokens import Tokens
 from core.store.trail import Trail
@@ -36,6 +37,9 @@ class Books:
         self.sources = Sources(session, redactor)
         self.schedules = Schedules(session, redactor)
         self.check_runs = CheckRuns(session, redactor)
+        self.segments = Segments(session, redactor)
+        self.snapshots = Snapshots(session)
+        self.people_tables = PeopleTables(session)
         self.actions = Actions(session, redactor)
         self.inputs = Inputs(session)
         self.people = People(session)
