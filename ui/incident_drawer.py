@@ -126,7 +126,7 @@ def _why(i: Incident) -> None:
         st.badge(told, color="gray", help=f"The model's own: {_number(own)}" if own is not None else "From evidence.")
     st.markdown(cards.safe(str(explanation.get("text", ""))))
     if actions := _list(i.body.get("recommendations")):
-        st.markdown("**What to do**\n" + "\n".join(f"1. {cards.safe(str(a))}" for a in actions))
+        st.markdown("**What to do**\n" + "\n".join(f"1. {cards.safe(_advice(a))}" for a in actions))
     hypotheses = _rows(explanation.get("hypotheses"))
     with st.expander(f"Hypotheses ({len(hypotheses)})", icon=":material/psychology:"):
         for h in hypotheses:
@@ -135,6 +135,10 @@ def _why(i: Incident) -> None:
                 f"for: {_joined(h['supports'])} · against: {_joined(h['contradicts'])}"
                 + (f" · next: {cards.safe(str(h['next_check']))}" if h.get("next_check") else "")
             )
+
+
+def _advice(action: Json) -> str:
+    return str(action["text"]) if isinstance(action, Mapping) else str(action)
 
 
 def _number(value: Json) -> str:
@@ -147,7 +151,8 @@ def _joined(value: Json) -> str:
 
 def _facts(i: Incident, run: Run) -> None:
     evidence, checks = _rows(i.body.get("evidence")), _rows(i.body.get("check_results"))
-    findings = _rows(run.report.get("findings"))
+    own = {str(ref) for ref in _list(i.body.get("findings"))}
+    findings = [f for f in _rows(run.report.get("findings")) if not own or f.get("id") in own]
     with st.expander(f"Evidence ({len(evidence)})", icon=":material/fact_check:"):
         for e in evidence:
             st.markdown(f"`{e['ref']}` {cards.safe(str(e['text']))}")
@@ -164,8 +169,11 @@ def _facts(i: Incident, run: Run) -> None:
             st.caption("Every check passed.")
     with st.expander("Baseline receipt", icon=":material/receipt:"):
         receipt = i.body.get("baseline_receipt")
-        for metric, used in receipt.items() if isinstance(receipt, Mapping) else ():
-            st.markdown(f"**{cards.safe(metric)}** · {_joined(used)}")
+        if i.playbook in data.bench().events:
+            st.json(receipt, expanded=2)
+        else:
+            for metric, used in receipt.items() if isinstance(receipt, Mapping) else ():
+                st.markdown(f"**{cards.safe(metric)}** · {_joined(used)}")
 
 
 def _messages(i: Incident) -> None:
@@ -173,7 +181,8 @@ def _messages(i: Incident) -> None:
         sent = books.outbox.list(i.tenant, incident_id=i.incident_id)
     st.subheader(f"Messages ({len(sent)})")
     if not sent:
-        st.caption("Nobody was told of it yet. Send from Today, where the exact message is shown first.")
+        where = "with the button above" if i.playbook in data.bench().events else "from Today"
+        st.caption(f"Nobody was told of it yet. Send {where}; the exact message is shown first.")
         return
     for d in sent:
         with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):

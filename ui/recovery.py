@@ -1,4 +1,4 @@
-"""Telling those who were alerted that an incident is resolved: offered, previewed, never automatic."""
+"""Telling people of an incident by hand: the alert of an event, and that an alerted incident is resolved."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.errors import WorkbenchError
 from core.model import Incident, IncidentStatus
-from core.service import sending
+from core.service import alerts, sending
 from ui import auth, cards, data, messages
 from ui.sending import delivery
 
@@ -14,18 +14,19 @@ KEYS = ("recovery_open", "recovery_sent", "recovery_again")
 
 
 def offer(incident: Incident) -> None:
-    """A button after resolving an alerted incident; behind it the exact message, and then Send."""
+    """A button for an open incident of events, or after resolving an alerted one; behind it the exact message."""
     over = incident.status in (IncidentStatus.RESOLVED, IncidentStatus.CLOSED)
-    if not (over and incident.alerted):
+    event = incident.playbook in data.bench().events
+    if not (incident.alerted if over else event and incident.status is not IncidentStatus.DISMISSED):
         return
+    what = "Tell them it is resolved" if over else "Send the alert"
     if not st.session_state.get("recovery_open"):
         st.button(
-            "Tell them it is resolved", key="recovery_show", icon=":material/campaign:", on_click=_open,
-            help="Shows the exact message first.",
-        )  # fmt: skip
+            what, key="recovery_show", icon=":material/campaign:", on_click=_open, help="Shows the exact message first."
+        )
         return
     with st.container(border=True):
-        st.markdown("**Tell them it is resolved**")
+        st.markdown(f"**{what}**")
         _choose(incident)
 
 
@@ -43,7 +44,7 @@ def _choose(incident: Incident) -> None:
         "Channel", list(on), format_func=lambda n: on[n], default=next(iter(on)), required=True, key="recovery_channel"
     )
     try:
-        notification = sending.recovery_preview(wb, who, incident.incident_id, channel)
+        notification = _service(incident).preview(wb, who, incident.incident_id, channel)
     except WorkbenchError as error:
         cards.problem(error)
         return
@@ -53,15 +54,29 @@ def _choose(incident: Incident) -> None:
     again = messages.confirmed(before, "recovery_again")
     st.button(
         "Send now", type="primary", icon=":material/send:", key="recovery_send", on_click=_send,
-        args=(incident.incident_id, channel, again), disabled=result is not None or (before is not None and not again),
+        args=(incident, channel, again), disabled=result is not None or (before is not None and not again),
     )  # fmt: skip
     if result is not None:
         delivery(result)
 
 
-def _send(incident_id: str, channel: str, again: bool) -> None:
+class _Series:
+    preview, send = staticmethod(sending.recovery_preview), staticmethod(sending.recovery)
+
+
+class _Event:
+    preview, send = staticmethod(alerts.preview), staticmethod(alerts.send)
+
+
+def _service(incident: Incident) -> type[_Series] | type[_Event]:
+    return _Event if incident.playbook in data.bench().events else _Series
+
+
+def _send(incident: Incident, channel: str, again: bool) -> None:
     wb, who = data.bench(), auth.current()
     try:
-        st.session_state["recovery_sent"] = sending.recovery(wb, who, incident_id, channel, again=again)
+        result = _service(incident).send(wb, who, incident.incident_id, channel, again=again)
     except WorkbenchError as error:
         st.session_state["recovery_sent"] = error
+    else:
+        st.session_state["recovery_sent"] = result

@@ -12,8 +12,8 @@ from core.store.records import Slot
 from ui import auth, cards, data, words
 
 
-def editor(name: str, title: str) -> None:
-    """Off until somebody switches it on; saving counts from now."""
+def editor(name: str, title: str, proposed: str | None = None) -> None:
+    """Off until somebody switches it on; saving counts from now. ``proposed`` is the cron that nobody changed yet."""
     st.header(f"Schedule of {cards.safe(title)}")
     kept, history = data.schedule(name)
     zone = data.bench().ctx.settings.telltale_timezone
@@ -21,19 +21,20 @@ def editor(name: str, title: str) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             cron = st.text_input(
-                "Cron", kept.cron if kept else data.playbook(name).schedule.cron, key=f"alerts_cron_{name}", width=200,
+                "Cron", kept.cron if kept else proposed or data.playbook(name).schedule.cron,
+                key=f"alerts_cron_{name}", width=200,
                 help="Minute, hour, day of month, month, weekday: 0 9 * * * is every day at 09:00, "
                 "30 7 * * mon-fri every working day at 07:30.",
             )  # fmt: skip
             on = st.toggle("Runs by the clock", bool(kept and kept.enabled), key=f"alerts_on_{name}")
             st.button(
-                "Save", type="primary", icon=":material/save:", key="alerts_schedule_save", on_click=_save,
+                "Save", type="primary", icon=":material/save:", key=f"alerts_schedule_save_{name}", on_click=_save,
                 args=(name, cron, on), disabled=not auth.current().can("tools:manage"),
             )  # fmt: skip
-        error = st.session_state.pop("alerts_schedule_problem", None)
+        error = st.session_state.pop(f"alerts_schedule_problem_{name}", None)
         if error is not None:
             cards.problem(error)
-        elif st.session_state.pop("alerts_schedule_saved", False):
+        elif st.session_state.pop(f"alerts_schedule_saved_{name}", False):
             st.success("Saved.", icon=":material/check:")
         _next(cron, zone, now, on, bool(kept and kept.enabled and kept.cron == cron))
         if kept:
@@ -68,9 +69,9 @@ def _save(name: str, cron: str, on: bool) -> None:
     try:
         schedules.save(data.bench(), auth.current(), name, cron, enabled=on)
     except WorkbenchError as error:
-        st.session_state["alerts_schedule_problem"] = error
+        st.session_state[f"alerts_schedule_problem_{name}"] = error
     else:
-        st.session_state["alerts_schedule_saved"] = True
+        st.session_state[f"alerts_schedule_saved_{name}"] = True
 
 
 def _history(slots: tuple[Slot, ...], title: str) -> None:

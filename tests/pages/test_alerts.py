@@ -60,7 +60,7 @@ def test_the_schedule_is_off_until_saved_and_refuses_nonsense(opened, bench):
     assert "Schedule 'nonsense'" in at.error[0].value
     at.text_input(key="alerts_cron_daily_kpis").set_value("30 7 * * mon-fri")
     at.toggle(key="alerts_on_daily_kpis").set_value(True).run()
-    at.button(key="alerts_schedule_save").click().run()
+    at.button(key="alerts_schedule_save_daily_kpis").click().run()
     with bench.store.read() as books:
         kept = books.schedules.get("default", "daily_kpis")
     assert kept is not None
