@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Literal
 
 import streamlit as st
 
+from core import charts
 from core.audit.report import answer, stamp, to_json
 from core.errors import WorkbenchError
 from core.model import Decision, Delta, Explanation, Finding, Light, Run, Source, Trace
@@ -93,19 +95,33 @@ def metric(delta: Delta, finding: Finding | None, blocked: bool = False) -> None
         if delta.vs_baseline_abs is not None
         else None
     )
-    st.metric(
-        m.label,
-        words.figure(delta.value, m.kind, m.unit),
-        delta=change,
-        delta_color=words.delta_color(finding),
-        delta_arrow="up" if (delta.vs_baseline_abs or 0) > 0 else "down" if (delta.vs_baseline_abs or 0) < 0 else "off",
-        delta_description=f"vs {words.figure(delta.baseline, m.kind)}",
-        chart_data=[v for v in delta.history if v is not None],
-        border=True,
-        help=("A failing check blocks this metric: treat it as a data problem. " if blocked else "")
-        + f"{m.system} · previous {words.figure(delta.previous, m.kind, m.unit)} ({words.percent(delta.dod_pct)}) · "
-        f"baseline: {delta.method.replace('_', ' ')} of {len(delta.trained_on)} periods",
-    )
+    tone = words.delta_color(finding)
+    with st.container(border=True, gap="xsmall"):
+        st.metric(
+            m.label,
+            words.figure(delta.value, m.kind, m.unit),
+            delta=change,
+            delta_color=tone,
+            delta_arrow=_arrow(delta.vs_baseline_abs or 0.0),
+            delta_description=f"vs {words.figure(delta.baseline, m.kind)}",
+            help=("A failing check blocks this metric: treat it as a data problem. " if blocked else "")
+            + f"{m.system} · previous {words.figure(delta.previous, m.kind, m.unit)} ({words.percent(delta.dod_pct)})"
+            f" · baseline: {delta.method.replace('_', ' ')} of {len(delta.trained_on)} periods",
+        )
+        _sparkline(delta, tone)
+
+
+def _arrow(change: float) -> Literal["up", "down", "off"]:
+    return "up" if change > 0 else "down" if change < 0 else "off"
+
+
+def _sparkline(delta: Delta, tone: words.Color) -> None:
+    palette = words.palette()
+    dot = {"red": palette.bad, "blue": palette.line}.get(tone, palette.muted)
+    drawn = charts.sparkline(delta.history, reference=delta.baseline, line=palette.muted, dot=dot)
+    if drawn:
+        about = f"{delta.metric.label}: the last {len(delta.history)} periods, the baseline dashed"
+        st.image(drawn, width="stretch", alt=about)
 
 
 def findings(trace: Trace) -> None:
@@ -116,14 +132,17 @@ def findings(trace: Trace) -> None:
         return
     with st.container(border=True, gap="xsmall"):
         for f in trace.findings:
-            mark, text, action = st.columns([2, 9, 2], vertical_alignment="center", wrap=False)
-            with mark:
-                st.badge(f.severity.name.lower(), color=words.SEVERITY[f.severity])
-            with text:
-                st.markdown(f"**{safe(f.label)}** · {safe(f.system)}  \n{safe(f.summary)}")
-                if f.suppressed_by:
-                    st.badge("data problem", color="orange", help=f.suppressed_by)
-            action.button("Details", key=f"open_{f.id}", on_click=_open, args=("finding", f.id), type="tertiary")
+            with st.container(horizontal=True, vertical_alignment="center", wrap=False, gap="small"):
+                with st.container(width=76):
+                    st.badge(f.severity.name.lower(), color=words.SEVERITY[f.severity])
+                with st.container(gap="xsmall"):
+                    st.markdown(f"**{safe(f.label)}** · {safe(f.system)}  \n{safe(f.summary)}")
+                    if f.suppressed_by:
+                        st.badge("data problem", color="orange", help=f.suppressed_by)
+                st.button(
+                    "Details", key=f"open_{f.id}", on_click=_open, args=("finding", f.id), type="tertiary",
+                    width="content",
+                )  # fmt: skip
     if trace.quiet:
         st.caption("Quiet: " + ", ".join(trace.panel.metrics[m].label for m in trace.quiet))
 
