@@ -4,3 +4,4 @@ Importing the package registers its dataset checks.
 """
 
 from core.check import services as services
+from core.check import snapshots as snapshots

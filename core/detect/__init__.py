@@ -3,4 +3,6 @@
 Importing the package registers its event detectors.
 """
 
+from core.detect import headcount as headcount
+from core.detect import makeup as makeup
 from core.detect import sentinel as sentinel
