@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from core.baseline.measure import MetricSpec
 from core.check.spec import CheckSpec, read_suite
 from core.decide.policy import CASE_POLICY, SERIES_POLICY, Policy
+from core.decide.proposals import ApprovalRules
 from core.errors import ConfigError
 from core.model import ColumnType
 
@@ -153,6 +154,10 @@ class EventPlaybook(Strict):
     schedule: ScheduleSpec = ScheduleSpec()
     jobs: Mapping[str, ScheduleSpec] = Field(default_factory=dict)
     policy: Policy = CASE_POLICY
+    approval: ApprovalRules = ApprovalRules()
+    remedies: Mapping[str, Mapping[str, object]] = Field(
+        default_factory=dict, description="Parameters of remedies by name; one not named has its defaults"
+    )
     checks: tuple[CheckSpec, ...] = ()
     prompt: str = ""
 

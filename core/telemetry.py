@@ -15,6 +15,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # the library leaves
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SHARE = tuple(step / 10 for step in range(1, 11))
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_WAITS = (1, 5, 15, 30, 60, 120, 300, 900, 2700, 10800, 86400)
 
 _registry = CollectorRegistry()
 ProcessCollector(registry=_registry)
@@ -26,6 +27,9 @@ _confidence = Histogram("rca_confidence_score", "Confidence of explanations", re
 _ai_confidence = Histogram("ai_confidence_score", "The model's own confidence", registry=_registry, buckets=_SHARE)
 _adapter_failures = Counter(
     "integration_call_failures", "Failed calls of services outside", ["adapter"], registry=_registry
+)
+_approval_seconds = Histogram(
+    "action_approval_time_seconds", "From proposal to approval", registry=_registry, buckets=_WAITS
 )
 _ai_requests = Counter("ai_requests", "Questions put to the model", registry=_registry)
 _ai_tokens = Counter("ai_tokens", "Prompt and completion tokens", registry=_registry)
@@ -57,6 +61,11 @@ def page_run(page: str) -> AbstractContextManager[object]:
 def adapter_failed(adapter: str) -> None:
     """Counts one failed call of a mail, chat or web service."""
     _adapter_failures.labels(adapter=adapter).inc()
+
+
+def action_approved(waited_s: float) -> None:
+    """Counts one approved action with the time since it was proposed."""
+    _approval_seconds.observe(waited_s)
 
 
 def model_asked(tokens: int, cost_usd: float | None) -> None:

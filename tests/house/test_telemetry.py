@@ -9,6 +9,7 @@ from core import telemetry
 NAMES = (
     "incidents_created_total",
     "agent_run_duration_seconds",
+    "action_approval_time_seconds",
     "rca_confidence_score",
     "integration_call_failures_total",
     "ai_requests_total",
