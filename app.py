@@ -12,30 +12,26 @@ from pathlib import Path
 import anyio
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.requests import Request
 
-from core.access import Principal
 from core.bootstrap import background, workbench
 from core.errors import WorkbenchError
 from server.assets import CompressedAssets
-from server.errors import answer
+from server.identity import Identity, answering
+from server.login import Login, ReturnToPage, SecureCookies
 from server.routes import routes
-from server.security import LoopbackOnly, SecurityHeaders, refuse_open_door
+from server.security import LoopbackOnly, SecurityHeaders, refuse_open_door, refuse_unknown_host
 from ui import auth
 
 ROOT = Path(__file__).parent
-LOGIN = auth.login_configured()
-
-
-def identify(_request: Request) -> Principal | None:
-    """The caller of a route: the local administrator, or nobody yet when a login is configured."""
-    return None if LOGIN else auth.local()
+LOGIN = Login(*auth.login_settings()) if auth.login_configured() else None
 
 
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Refuses an open door, then runs the workbench's background work as long as the server runs."""
-    refuse_open_door(st.get_option("server.address"), login=LOGIN)
+    refuse_open_door(st.get_option("server.address"), login=LOGIN is not None)
+    if LOGIN:
+        refuse_unknown_host(LOGIN.origin, st.get_option("server.allowedHosts"))
     beside = await anyio.to_thread.run_sync(background)
     await anyio.to_thread.run_sync(beside.start)
     try:
@@ -44,7 +40,12 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(beside.stop)
 
 
-ROUTES = routes(workbench, identify)
+ROUTES = routes(workbench, Identity(workbench, LOGIN))
+GATE = (
+    [Middleware(ReturnToPage, login=LOGIN), *([Middleware(SecureCookies)] if LOGIN.secure else [])]
+    if LOGIN
+    else [Middleware(LoopbackOnly)]
+)
 
 app = st.App(
     ROOT / "ui" / "shell.py",
@@ -52,8 +53,8 @@ app = st.App(
     routes=ROUTES,
     middleware=[
         Middleware(SecurityHeaders),
-        *([] if LOGIN else [Middleware(LoopbackOnly)]),
+        *GATE,
         Middleware(CompressedAssets),
     ],
-    exception_handlers={WorkbenchError: answer},
+    exception_handlers={WorkbenchError: answering(workbench)},
 )

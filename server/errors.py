@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -17,6 +19,7 @@ from core.errors import (
     TooLarge,
     WorkbenchError,
 )
+from server.limits import TooMany
 
 
 class Unauthorized(WorkbenchError):
@@ -33,6 +36,7 @@ STATUS: dict[type[WorkbenchError], int] = {
     TooLarge: 413,
     InputError: 400,
     BudgetExceeded: 429,
+    TooMany: 429,
     ConfigError: 500,
     ProviderError: 502,
     StoreError: 503,
@@ -43,4 +47,7 @@ def answer(_request: Request, error: WorkbenchError) -> JSONResponse:
     """The error as JSON, with the status of the nearest class of its family."""
     status = next((STATUS[cls] for cls in type(error).__mro__ if cls in STATUS), 500)
     body = {"error": {"code": error.code, "field": error.field, "message": str(error)}}
-    return JSONResponse(body, status_code=status)
+    headers = {"www-authenticate": "Bearer"} if status == 401 else {}
+    if isinstance(error, TooMany):
+        headers["retry-after"] = str(math.ceil(error.retry_after_s))
+    return JSONResponse(body, status_code=status, headers=headers)

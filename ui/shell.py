@@ -7,10 +7,12 @@ folder next to the main script without running the main script first.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
 from core import telemetry
+from core.access import Principal, Scope
 from ui import auth
 
 ROOT = Path(__file__).parent.parent
@@ -29,8 +31,10 @@ MENU = {
     "Govern": (
         ("alerts", "Alerts", "send", "Channels, exact previews, and every message that was sent or is waiting."),
         ("audit", "Audit and cost", "receipt_long", "Who did what and when, and what the model has cost today."),
+        ("people", "Users and tokens", "group", "Who may sign in and with which role, and the keys of machines."),
     ),
 }
+SCOPE: dict[str, Scope] = {"people": "tools:manage"}  # all others are open to everybody who may read
 
 st.set_page_config(
     page_title="Telltale",
@@ -38,6 +42,14 @@ st.set_page_config(
     layout="wide",
     menu_items={"About": "**Telltale**: see what changed, learn why, tell who needs to know."},
 )
+
+me = auth.standing()
+
+
+def shown(scope: Scope) -> Literal["visible", "hidden"]:
+    """A page that the role does not open is left out of the menu; its link says why."""
+    return "visible" if isinstance(me, Principal) and me.can(scope) else "hidden"
+
 
 page = st.navigation(
     {
@@ -48,15 +60,18 @@ page = st.navigation(
                 icon=f":material/{icon}:",
                 help=note,
                 default=name == "today",
+                visibility=shown(SCOPE.get(name, "incidents:read")),
             )
             for name, title, icon, note in entries
         ]
         for section, entries in MENU.items()
     },
+    # All pages are declared also for who is outside, so that the address of the one they want stays.
+    position="sidebar" if isinstance(me, Principal) else "hidden",
     expanded=True,
 )
 st.set_page_config(page_title=f"{page.title} · Telltale")
 st.logo(str(STATIC / f"logo-{st.context.theme.type or 'light'}.svg"), icon_image=str(STATIC / "mark.svg"), size="large")
-auth.gate()
+auth.gate(me)
 with telemetry.page_run(page.url_path or "today"):
     page.run()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 
-from core.access import SCOPES, Principal, require
+from core.access import SCOPES, Principal, least_role, require
 from core.errors import InputError
 from core.model import Json
 from core.service.people import SEEN_EVERY, role_of

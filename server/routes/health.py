@@ -63,7 +63,9 @@ def contents(listed: Sequence[GuardedRoute]) -> Callable[[Request], Response]:
 def _row(route: GuardedRoute) -> str:
     methods = ", ".join(sorted((route.methods or set()) - {"HEAD"}))
     says = inspect.getdoc(route.endpoint) or ""
-    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in (methods, route.path, route.rule, says)) + "</tr>"
+    return (
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in (methods, route.path, str(route.rule), says)) + "</tr>"
+    )
 
 
 def routes(ping: Callable[[], None], identify: Identify) -> list[GuardedRoute]:
