@@ -23,7 +23,12 @@ app = typer.Typer(
 )
 audit_app = typer.Typer(no_args_is_help=True, help="The audit chain.")
 app.add_typer(audit_app, name="audit")
+user_app = typer.Typer(no_args_is_help=True, help="Who may sign in.")
+app.add_typer(user_app, name="user")
+token_app = typer.Typer(no_args_is_help=True, help="Keys of programs.")
+app.add_typer(token_app, name="token")
 
+TenantOption = Annotated[str | None, typer.Option(help="Tenant; default TELLTALE_TENANT")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on stdout")]
 
 
@@ -251,6 +256,68 @@ def verify(as_json: JsonFlag = False) -> None:
             )
     if not found.ok:
         raise typer.Exit(3)
+
+
+@user_app.command("add")
+def user_add(
+    email: str,
+    role: Annotated[str, typer.Option(help="viewer, responder or admin")],
+    tenant: TenantOption = None,
+) -> None:
+    """Lets a person sign in with this verified e-mail address; the first administrator is made this way."""
+    with told():
+        from core.bootstrap import workbench
+        from core.service import people
+
+        bench = workbench()
+        who = Principal(user="cli", tenant=tenant or bench.tenant, role="admin")
+        added = people.add_user(bench, who, email, role)
+        typer.echo(f"{added.email} may sign in as {added.role} of {added.tenant}")
+
+
+@user_app.command("list")
+def user_list(tenant: TenantOption = None, as_json: JsonFlag = False) -> None:
+    """Everybody who may sign in, or may no longer."""
+    with told():
+        from core.bootstrap import workbench
+        from core.service import people
+
+        bench = workbench()
+        found = people.users(bench, Principal(user="cli", tenant=tenant or bench.tenant, role="admin"))
+        rows = [
+            {
+                "email": u.email,
+                "role": u.role,
+                "tenant": u.tenant,
+                "access": u.disabled_at is None,
+                "last_seen": u.last_seen_at.isoformat() if u.last_seen_at else None,
+            }
+            for u in found
+        ]
+        if as_json:
+            show(rows)
+            return
+        for row in rows:
+            typer.echo(f"{row['role']:9} {row['email']}" + ("" if row["access"] else "  (no access)"))
+
+
+@token_app.command("add")
+def token_add(
+    name: str,
+    scope: Annotated[list[str], typer.Option(help="What it may do; may be repeated")],
+    days: Annotated[int, typer.Option(help="How long it lasts")] = 90,
+    tenant: TenantOption = None,
+) -> None:
+    """Makes a token for a program and prints it: it is not shown again."""
+    with told():
+        from core.bootstrap import workbench
+        from core.service import tokens
+
+        bench = workbench()
+        who = Principal(user="cli", tenant=tenant or bench.tenant, role="admin")
+        kept, secret = tokens.add(bench, who, name, scope, days)
+        typer.echo(f"{', '.join(kept.scopes)} until {kept.expires_at:%Y-%m-%d}", err=True)
+        typer.echo(secret)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from core.access import Principal, require
 from core.errors import ConfigError, WorkbenchError
-from core.service import jobs
+from core.service import jobs, people
 from core.service.workbench import Workbench
 from core.store.records import Schedule
 
@@ -85,11 +85,15 @@ class Served:
 
 
 def tick(wb: Workbench) -> tuple[Served, ...]:
-    """Runs every due slot that no other process has taken."""
+    """Runs every due slot of every tenant that no other process has taken."""
+    return tuple(served for tenant in people.tenants(wb) for served in _tick(wb, tenant))
+
+
+def _tick(wb: Workbench, tenant: str) -> list[Served]:
     now = wb.ctx.clock.now()
     with wb.store.read() as books:
-        schedules = [s for s in books.schedules.list(wb.tenant) if s.enabled]
-        last = {s.job: books.schedules.history(wb.tenant, s.job, limit=1) for s in schedules}
+        schedules = [s for s in books.schedules.list(tenant) if s.enabled]
+        last = {s.job: books.schedules.history(tenant, s.job, limit=1) for s in schedules}
     served = []
     for schedule in schedules:
         since = max([schedule.updated_at, *(slot.slot for slot in last[schedule.job])])
@@ -97,14 +101,14 @@ def tick(wb: Workbench) -> tuple[Served, ...]:
         if slot is None:
             continue
         with wb.store.begin() as books:
-            mine = books.schedules.claim(wb.tenant, schedule.job, slot, now)
+            mine = books.schedules.claim(tenant, schedule.job, slot, now)
         if mine:
-            served.append(_serve(wb, schedule, slot))
-    return tuple(served)
+            served.append(_serve(wb, tenant, schedule, slot))
+    return served
 
 
-def _serve(wb: Workbench, schedule: Schedule, slot: datetime) -> Served:
-    robot = Principal(user="schedule", tenant=wb.tenant, role="responder")
+def _serve(wb: Workbench, tenant: str, schedule: Schedule, slot: datetime) -> Served:
+    robot = Principal(user="schedule", tenant=tenant, role="responder")
     try:
         served = Served(
             schedule.job, slot, True, jobs.run(wb, robot, schedule.job, f"{schedule.job}:{slot.isoformat()}")
@@ -112,5 +116,5 @@ def _serve(wb: Workbench, schedule: Schedule, slot: datetime) -> Served:
     except WorkbenchError as exc:
         served = Served(schedule.job, slot, False, str(exc))
     with wb.store.begin() as books:
-        books.schedules.finish(wb.tenant, schedule.job, slot, wb.ctx.clock.now(), ok=served.ok, note=served.message)
+        books.schedules.finish(tenant, schedule.job, slot, wb.ctx.clock.now(), ok=served.ok, note=served.message)
     return served
