@@ -2,6 +2,9 @@
 
 ``DIR/detection/dev/*.parquet`` holds the labelled series. The predictions go to ``--out``; the figures come from
 ``DIR/detection/eval.py`` and are printed as a Markdown table.
+
+``python -m bench.judgement drift --root DIR --out PRED.jsonl`` judges the audiences of ``DIR/drift/counts.csv.gz``
+with the placebo drift detector; ``score.py drift`` of the same folder scores them.
 """
 
 from __future__ import annotations
@@ -11,10 +14,13 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
+from core.detect.own_past import DriftPlacebo
+from core.detect.placebo import Audience, largest_shift
 from core.scoring import score_frame
 
 HEAD = (
@@ -41,8 +47,14 @@ def main(argv: list[str] | None = None) -> int:
     detection.add_argument("--set", action="append", dest="sets", help="only this set, e.g. synth_daily")
     detection.add_argument("--detector", default="combined")
     detection.add_argument("--country", default=None)
+    detection.set_defaults(judge=judge_detection)
+    drift = parts.add_parser("drift", help="drift of labelled audiences")
+    drift.add_argument("--root", type=Path, required=True, help="folder that holds drift/")
+    drift.add_argument("--out", type=Path, required=True, help="JSON lines to write the predictions to")
+    drift.set_defaults(judge=judge_drift)
     args = parser.parse_args(argv)
-    return judge_detection(args)
+    judge: Callable[[argparse.Namespace], int] = args.judge
+    return judge(args)
 
 
 def judge_detection(args: argparse.Namespace) -> int:
@@ -61,6 +73,25 @@ def judge_detection(args: argparse.Namespace) -> int:
         print("|" + "|".join(_row(data.stem, _measured(folder / "eval.py", data, args.out), cpu)) + "|", flush=True)
     pd.concat(predictions).to_csv(args.out, index=False)
     return 0
+
+
+def judge_drift(args: argparse.Namespace) -> int:
+    """Writes one prediction per case: whether it drifted, and in which value of which attribute."""
+    rows = pd.read_csv(args.root / "drift" / "counts.csv.gz", dtype={"value": str})
+    limit, started = DriftPlacebo().threshold, time.process_time()
+    with args.out.open("w") as file:
+        for case, group in rows.groupby("case", sort=False):
+            shift = largest_shift([_audience(str(dim), part) for dim, part in group.groupby("dim")])
+            z = abs(shift.z) if shift else 0.0
+            said = {"case": case, "drift": z >= limit, "score": z}
+            file.write(json.dumps(said | ({"dim": shift.attribute, "value": shift.value} if shift else {})) + "\n")
+    print(f"{rows['case'].nunique()} cases, {time.process_time() - started:.1f} CPU s")
+    return 0
+
+
+def _audience(dim: str, rows: pd.DataFrame) -> Audience:
+    table = rows.pivot_table(index="t", columns="value", values="count", fill_value=0).sort_index()
+    return Audience(dim, tuple(map(str, table.columns)), table.to_numpy(dtype=float))
 
 
 def _measured(judge: Path, data: Path, scores: Path) -> dict[str, float]:

@@ -6,8 +6,8 @@ Source: acceptance PU-07 .. PU-16; every number of its table is a field here wit
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal, cast
 
@@ -51,9 +51,7 @@ class Change:
     observed: float
     expected: float
     pct: float | None = None
-    attribute: str = ""
-    movers: tuple[JsonObject, ...] = ()
-    attributes: tuple[JsonObject, ...] = ()
+    told: JsonObject = field(default_factory=dict)  # what else the finding's details say of it
 
     @property
     def from_zero(self) -> bool:
@@ -94,6 +92,7 @@ class DriftDetector(EventDetector):
     type: ClassVar[str]
     noun: ClassVar[str]
     override: ClassVar[str]  # field of SegmentWatch
+    nothing_to_compare: ClassVar[str] = "has nothing to be compared with"
 
     @property
     @abstractmethod
@@ -119,7 +118,7 @@ class DriftDetector(EventDetector):
 
     def _judge(self, item: Watched, scene: Scene, remarks: Remarks) -> Sighting:
         name = item.segment.name
-        if self.threshold_of(item.segment) >= 1:
+        if self.is_off(item.segment):
             remarks.add(f"{self.noun} is switched off", name)
             return Sighting()
         if why := self.untracked(item.judged):
@@ -130,12 +129,14 @@ class DriftDetector(EventDetector):
         if not before and kept is None:
             remarks.add("Not enough history (fewer than 2 snapshots)", name)
             return Sighting()
+        item = replace(item, history=(*before, item.judged))
         faults = self.faults(item, before)
-        against = references(before, self._rules(), existing=item.columns)
-        compared = [v for r in against if (v := self._verdict(item, r)) is not None]
-        deciding = [v] if kept and (v := self._verdict(item, kept)) else compared if kept is None else []
+        told = (self.verdict(item, item.judged, reference) for reference in self.against(item, before))
+        compared = [verdict for verdict in told if verdict is not None]
+        decides = compared if kept is None else [self.verdict(item, item.judged, kept, True)]
+        deciding = [verdict for verdict in decides if verdict is not None]
         if not deciding:
-            remarks.add(f"{self.noun} has nothing to be compared with", name)
+            remarks.add(f"{self.noun} {self.nothing_to_compare}", name)
             return Sighting(faults)
         worst = max(deciding, key=lambda v: (v.severity is not None and not v.small, round(v.ratio, 9)))
         severity = self.graded(item, worst)
@@ -148,6 +149,15 @@ class DriftDetector(EventDetector):
         """The segment's own threshold, else the playbook's; 1.0 switches the detector off."""
         own = cast("float | None", getattr(segment.watch, self.override))
         return self.limit if own is None else own
+
+    def is_off(self, segment: Segment) -> bool:
+        """Whether the segment switched this detector off."""
+        return self.threshold_of(segment) >= 1
+
+    def against(self, item: Watched, before: Sequence[Snapshot]) -> tuple[Reference, ...]:
+        """What the judged snapshot is compared with."""
+        rules = ReferenceRules(self.reference_snapshots, self.window, self.window_start, self.window_needs)
+        return references(before, rules, existing=item.columns)
 
     def untracked(self, _snapshot: Snapshot) -> str:
         """Why the snapshot has no such measure; empty when it has one."""
@@ -186,23 +196,24 @@ class DriftDetector(EventDetector):
         """The last snapshots in a row that drift from ``base``, newest first."""
         run: list[datetime] = []
         for snapshot in reversed(tuple(until)):
-            if snapshot.ts in base.dates[-1:] or not self._fires(item, snapshot, base):
+            if not self._fires(item, snapshot, base):
                 break
             run.append(snapshot.ts)
         return run
 
     def _fires(self, item: Watched, snapshot: Snapshot, base: Reference) -> bool:
-        change = self.change(item, snapshot, base)
-        return change is not None and self._severity(self._ratio(change, item.segment), change) is not None
+        verdict = self.verdict(item, snapshot, base, True)
+        return verdict is not None and verdict.severity is not None
 
-    def _verdict(self, item: Watched, reference: Reference) -> Verdict | None:
-        change = self.change(item, item.judged, reference)
+    def verdict(self, item: Watched, snapshot: Snapshot, reference: Reference, _kept: bool = False) -> Verdict | None:
+        """How far the snapshot is from the reference, kept from before or not; None where that cannot be said."""
+        change = self.change(item, snapshot, reference)
         if change is None:
             return None
         ratio = self._ratio(change, item.segment)
-        few = item.judged.size < self.small_sample
+        few = snapshot.size < self.small_sample
         small = few and (reference.size < self.small_sample or (change.from_zero and self.type != "size_jump"))
-        return Verdict(reference, change, ratio, self._severity(ratio, change), small)
+        return Verdict(reference, change, ratio, self.severity(ratio, change), small)
 
     def _ratio(self, change: Change, segment: Segment) -> float:
         """Change over threshold; from zero it is the step of its severity."""
@@ -211,15 +222,13 @@ class DriftDetector(EventDetector):
             return steps[self.from_zero]
         return change.amount / max(self.threshold_of(segment), FINEST)
 
-    def _severity(self, ratio: float, change: Change) -> Severity | None:
+    def severity(self, ratio: float, change: Change) -> Severity | None:
+        """The severity of so many thresholds; None below one."""
         if change.from_zero:
             return Severity[self.from_zero]
         steps = ((self.critical, Severity.CRITICAL), (self.high, Severity.HIGH), (self.medium, Severity.MEDIUM))
         grades = (*steps, (1.0, Severity.LOW))
         return next((severity for least, severity in grades if ratio >= least - NOISE), None)
-
-    def _rules(self) -> ReferenceRules:
-        return ReferenceRules(self.reference_snapshots, self.window, self.window_start, self.window_needs)
 
     def _finding(
         self,
@@ -231,7 +240,7 @@ class DriftDetector(EventDetector):
     ) -> Finding:
         change, limit = worst.change, self.threshold_of(item.segment)
         move = change.observed - change.expected
-        base = None if change.from_zero else change.expected
+        limits = (None, None) if change.from_zero else self.band(change.expected, limit)
         day = item.judged.ts.replace(hour=0, minute=0, second=0, microsecond=0)
         run = self._run(item.history, item, worst.reference)
         details: dict[str, Json] = {
@@ -245,7 +254,8 @@ class DriftDetector(EventDetector):
             "base": reference_doc(worst.reference),
             "comparisons": [_comparison(v) for v in compared],
             "since": (run[-1] if run else item.judged.ts).isoformat(),
-            **self.told(item, worst),
+            **change.told,
+            **self.told(item),
         }
         return Finding(
             id=finding_id(PLAYBOOK, self.name, self.type, {"segment": item.segment.id}, item.judged.ts),
@@ -259,8 +269,8 @@ class DriftDetector(EventDetector):
             end=day + timedelta(days=1),
             observed=change.observed,
             expected=change.expected,
-            lower=None if base is None or self.type == "inactivity_creep" else base * (1 - limit),
-            upper=None if base is None else base * (1 + limit),
+            lower=limits[0],
+            upper=limits[1],
             unit="",
             score=worst.ratio,
             severity=severity,
@@ -277,8 +287,12 @@ class DriftDetector(EventDetector):
             details=details,
         )
 
-    def told(self, _item: Watched, _worst: Verdict) -> dict[str, Json]:
-        """What this detector's findings tell beside the comparisons."""
+    def band(self, base: float, limit: float) -> tuple[float | None, float | None]:
+        """Between which values the measure would be in order."""
+        return base * (1 - limit), base * (1 + limit)
+
+    def told(self, _item: Watched) -> dict[str, Json]:
+        """What this detector's findings tell of the segment beside the comparisons."""
         return {}
 
     def sentence(self, item: Watched, worst: Verdict, kept: bool) -> str:
@@ -316,5 +330,5 @@ def _comparison(verdict: Verdict) -> JsonObject:
         "change_pct": change.pct,
         "ratio": None if change.from_zero else verdict.ratio,
         "fires": verdict.severity is not None,
-        **({"attribute": change.attribute} if change.attribute else {}),
+        **({"attribute": change.told["attribute"]} if "attribute" in change.told else {}),
     }

@@ -58,7 +58,7 @@ class SizeJump(DriftDetector):
         least, most, size = item.segment.watch.expected_min, item.segment.watch.expected_max, item.judged.size
         return (least is not None and size < least) or (most is not None and size > most)
 
-    def told(self, item: Watched, _worst: Verdict) -> dict[str, Json]:
+    def told(self, item: Watched) -> dict[str, Json]:
         """The expected range, when the size is outside of it."""
         if not self._outside(item):
             return {}
@@ -122,6 +122,10 @@ class InactivityCreep(DriftDetector):
     def untracked(self, snapshot: Snapshot) -> str:
         """People who left may not be tracked, and nobody can leave an empty segment."""
         return "Churn is not tracked" if churn(snapshot) is None else ""
+
+    def band(self, base: float, limit: float) -> tuple[float | None, float | None]:
+        """A fall is always in order."""
+        return None, base * (1 + limit)
 
     def change(self, _item: Watched, snapshot: Snapshot, reference: Reference) -> Change | None:
         """Relative rise of the churn; a fall is below any threshold."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import cast
 
 from pydantic import Field
 
@@ -55,9 +56,11 @@ class DistributionShift(DriftDetector):
             amount=distances[worst],
             observed=distances[worst],
             expected=0.0,
-            attribute=worst,
-            movers=movers(snapshot.shares.get(worst, {}), reference.shares.get(worst, {})),
-            attributes=tuple({"attribute": name, "distance": d} for name, d in distances.items()),
+            told={
+                "attribute": worst,
+                "movers": movers(snapshot.shares.get(worst, {}), reference.shares.get(worst, {})),
+                "attributes": [{"attribute": name, "distance": d} for name, d in distances.items()],
+            },
         )
 
     @staticmethod
@@ -108,24 +111,21 @@ class DistributionShift(DriftDetector):
             details={"attribute": attribute, "ts": item.judged.ts.isoformat()},
         )
 
-    def told(self, _item: Watched, worst: Verdict) -> dict[str, Json]:
-        """The worst attribute with its largest movers, and how far every other one is away."""
-        change = worst.change
-        return {
-            "attribute": change.attribute,
-            "movers": list(change.movers),
-            "attributes": list(change.attributes),
-        }
+    def band(self, _base: float, limit: float) -> tuple[float | None, float | None]:
+        """Any distance below the threshold."""
+        return None, limit
 
     def sentence(self, item: Watched, worst: Verdict, kept: bool) -> str:
         """The worst attribute, its distance and its largest movers."""
-        change = worst.change
+        told = worst.change.told
         against = "the base of the open incident" if kept else WORDS.get(worst.reference.name, worst.reference.name)
         moved = ", ".join(
-            f"{m['value']} {_share(m['before'])} to {_share(m['after'])}" for m in change.movers if m["change"]
+            f"{m['value']} {_share(m['before'])} to {_share(m['after'])}"
+            for m in cast("Sequence[JsonObject]", told["movers"])
+            if m["change"]
         )
-        name = f"{self.noun} of {item.segment.name} by {change.attribute}"
-        return f"{name} is {change.observed:.2f} away from {against} ({moved})"
+        name = f"Make-up of {item.segment.name} by {told['attribute']}"
+        return f"{name} is {worst.change.observed:.2f} away from {against} ({moved})"
 
 
 def critical(item: Watched, *sides: Mapping[str, Shares]) -> tuple[str, ...]:
