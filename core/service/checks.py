@@ -117,6 +117,7 @@ def save_suite(wb: Workbench, who: Principal, name: str, specs: Sequence[CheckSp
 
     Raises: InputError for a built-in playbook, whose suite is a file; NotFound; Forbidden.
     """
+    require(who, "incidents:write")
     if name in wb.playbooks:
         raise InputError(f"The suite of {wb.playbooks[name].title} is its checks.yaml.", field="checks")
     definition = sources.get(wb, who.tenant, name)

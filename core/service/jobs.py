@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from core.access import Principal
+from core.access import Principal, require
 from core.playbook import ScheduleSpec
 from core.service import casework, runs
 from core.service.workbench import Workbench
@@ -19,6 +19,7 @@ def run(wb: Workbench, who: Principal, job: str, key: str) -> str:
 
     Raises: WorkbenchError when it cannot.
     """
+    require(who, "incidents:write")
     if job in FURTHER:
         return FURTHER[job](wb, who)
     if job in wb.events:

@@ -111,12 +111,14 @@ def _channel(wb: Workbench, name: str) -> Channel:
 
 def already_sent(wb: Workbench, who: Principal, notification: Notification) -> Delivery | None:
     """The delivery of an identical message that is queued or sent."""
+    require(who, "incidents:read")
     with wb.store.read() as books:
         return books.outbox.find_sent(who.tenant, notification.dedup_key)
 
 
 def told_before(wb: Workbench, who: Principal, run: Run, channel: str) -> Delivery | None:
     """The newest delivery by this channel about the same day and light, whatever it said."""
+    require(who, "incidents:read")
     with wb.store.read() as books:
         return books.outbox.find_about(who.tenant, f"{channel}:{_topic(run)}:")
 
@@ -134,6 +136,7 @@ def send(wb: Workbench, who: Principal, run_id: str, channel: str, *, again: boo
 
 def send_composed(wb: Workbench, who: Principal, notification: Notification, action: str, *, again: bool) -> Delivery:
     """Queues the message under the person's name and tries it at once."""
+    require(who, "incidents:write")
     now = wb.ctx.clock.now()
     decision: dict[str, Json] = {
         "channel": notification.channel,

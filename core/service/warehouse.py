@@ -35,6 +35,7 @@ def refreshed(wb: Workbench, who: Principal, definition: SourceDefinition) -> So
 
     Raises: InputError when a column that the source needs is gone; ProviderError when the warehouse fails.
     """
+    require(who, "incidents:write")
     if not any(t.query for t in definition.tables):
         return definition
     tables = tuple(_again(wb, definition, t) if t.query else t for t in definition.tables)
