@@ -7,7 +7,6 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
 from core.context import Context
@@ -40,8 +39,6 @@ class Request:
 
 class Remedy(Plugin, ABC):
     """One way to carry an action out. Addresses come from settings and playbook only, never from an action."""
-
-    changes: ClassVar[bool] = True  # whether it changes anything, so that its effect is to be verified
 
     @abstractmethod
     def preview(self, action: Action) -> Request:

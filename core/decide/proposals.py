@@ -23,6 +23,7 @@ from core.model import Action, ActionState, Incident, Json, JsonObject, Proposal
 
 ENGINE = "policy-engine"  # the actor of an unattended approval
 HARMLESS = frozenset({"documentation"})  # changes nothing in production
+_NEVER = timedelta(days=36500)
 MANUAL_BASELINE_MIN = 45.0
 TARGET_S = 120.0
 Mode: TypeAlias = Literal["dry_run", "live"]
@@ -123,7 +124,7 @@ def drafted(
         state=_S.PROPOSED,
         evidence_key=key,
         proposed_at=now,
-        expires_at=now + timedelta(minutes=rules.expires_minutes),
+        expires_at=now + (_NEVER if proposal.action_type in HARMLESS else timedelta(minutes=rules.expires_minutes)),
         updated_at=now,
     )
 
@@ -147,11 +148,14 @@ def void_reason(action: Action, key: str, now: datetime) -> str:
 def approve(action: Action, actor: str, now: datetime, *, two_person: bool = False, reason: str = "") -> Action:
     """The action with one more approval; APPROVED once it has enough.
 
-    Raises: IllegalMove for any state but PROPOSED, for a blocked proposal, and for a second approval of one person.
+    Raises: IllegalMove for any state but PROPOSED, for documentation or a blocked proposal, and for a second approval
+    of one person.
     """
     _check(action, _S.APPROVED)
     if not actor.strip():
         raise InputError("An approval needs the person who gave it.", field="actor")
+    if action.proposal.action_type in HARMLESS:
+        raise IllegalMove(f"{action.action_id} is documentation: there is nothing to approve.", field="action")
     if action.proposal.blocked:
         raise IllegalMove(f"{action.action_id} cannot be approved: {action.proposal.blocked}.", field="action")
     if actor in action.approvals:
@@ -209,9 +213,7 @@ def polled(action: Action, result: JsonObject, now: datetime) -> Action:
 
 def in_flight(action: Action) -> bool:
     """Whether the action may yet change its subject: approved, or carried out for real and not verified."""
-    return action.state is _S.APPROVED or (
-        action.state is _S.EXECUTED and action.mode == "live" and action.proposal.action_type not in HARMLESS
-    )
+    return action.state is _S.APPROVED or (action.state is _S.EXECUTED and action.mode == "live")
 
 
 def _check(action: Action, to: ActionState) -> None:

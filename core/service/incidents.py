@@ -10,6 +10,7 @@ from core.access import Principal, require
 from core.decide import lifecycle
 from core.errors import Conflict, WorkbenchError
 from core.model import Incident, IncidentStatus
+from core.service.desk import Desk
 from core.service.workbench import Workbench
 
 
@@ -39,7 +40,10 @@ def move(
                 hint="It is shown as it is now; try again if you still want to.",
             )
         saved = lifecycle.move(current, lifecycle.parse_status(to), who.user, now, reason=reason)
+        desk = Desk(books, now)
+        desk.drop_open(saved)
         books.incidents.save(saved, expected=current.updated_at)
+        desk.close()
         books.audit.append(
             who.tenant,
             "person",

@@ -222,7 +222,7 @@ def test_sandbox_and_documentation_call_nothing_and_say_what_they_are(make: Make
     assert sandbox.preview(ACTION).url.startswith("sandbox://")
     assert sandbox.execute(ACTION, ctx)["sandbox"] is True
     read = build_remedy(ctx.settings, "", {})
-    assert (read.name, read.changes) == ("documentation", False)
+    assert read.name == "documentation"
     assert read.preview(given({"url": "https://wiki.example.com/x"})).url == "https://wiki.example.com/x"
     assert "nothing was called" in str(read.execute(ACTION, ctx)["answer"])
     assert httpserver.log == []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from core.act.remedy import Remedy, Request, remedies
 from core.context import Context
 from core.model import Action, JsonObject
@@ -12,8 +10,6 @@ from core.model import Action, JsonObject
 @remedies.register("documentation", "Documentation")
 class Documentation(Remedy):
     """A link for people; nothing is called."""
-
-    changes: ClassVar[bool] = False
 
     def preview(self, action: Action) -> Request:
         """The link, as something to read."""
