@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import default
-from typing import cast
 
 import pytest
 from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 
 from core.act.channels import build_channels
-from core.adapters.clock import FixedClock
-from core.adapters.http import SafeHttp
 from core.adapters.smtp import SmtpMailer
-from core.context import Context
 from core.errors import ConfigError, ProviderError
-from core.ports import Engine, Ledger
 from core.settings import Settings
-from tests.act.samples import NOW, RED, delivery
+from tests.act.samples import RED, context, delivery
 from tests.adapters import mail_server
 
 PATH = "/services/T0/B0/canary-webhook"
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """An engine or ledger that no channel may touch."""
-
-
-def context(settings: Settings, mailer: SmtpMailer | None = None) -> Context:
-    unused = Nothing()
-    return Context(
-        settings=settings,
-        clock=FixedClock(NOW),
-        engine=cast(Engine, unused),
-        http=SafeHttp(allow=["localhost"]),
-        ledger=cast(Ledger, unused),
-        mailer=mailer,
-    )
 
 
 def slack_settings(server: HTTPServer) -> Settings:

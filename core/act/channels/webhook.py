@@ -16,8 +16,7 @@ from core.errors import ConfigError
 from core.model import Delivery, Json, JsonObject, Notification
 
 MOST_BYTES = 20 * 1024  # what the standard advises
-_ROOMS = ((4000, 200), (1000, 50), (300, 15), (100, 5), (40, 1))  # longest text, most items; tried until it fits
-_DEEPEST = 8
+_ROOMS = ((4000, 200, 8), (1000, 50, 8), (300, 15, 6), (100, 5, 4), (40, 1, 1))  # longest text, most items, deepest
 
 
 @channels.register("webhook", "Webhook")
@@ -49,7 +48,7 @@ class WebhookChannel(Channel):
 
     def wire(self, notification: Notification, delivery: Delivery) -> bytes:  # noqa: ARG002 (its id is a header)
         """The payload as JSON: what is signed and posted."""
-        return json.dumps(notification.payload, allow_nan=False).encode()
+        return _bytes(notification.payload)
 
     def send(self, notification: Notification, delivery: Delivery, ctx: Context) -> str:
         """Posts the payload; there is no reference. Any 2xx is success. Raises: ConfigError, ProviderError."""
@@ -98,26 +97,33 @@ def _neutral(message: Message) -> JsonObject:
     }
 
 
+def _bytes(payload: Json) -> bytes:
+    return json.dumps(payload, ensure_ascii=False, allow_nan=False).encode()
+
+
 def _fitting(body: JsonObject) -> JsonObject:
     """``body`` with its texts and lists cut, as little as needed; strict JSON whatever it held."""
     cut: JsonObject = {}
-    for longest, most in _ROOMS:
-        cut = {clip(one_line(key), 100): _cut(value, longest, most, 1) for key, value in list(body.items())[:50]}
-        if len(json.dumps(cut)) <= MOST_BYTES:
+    for longest, most, deepest in _ROOMS:
+        cut = {_key(key, longest): _cut(value, longest, most, deepest) for key, value in list(body.items())[:50]}
+        if len(_bytes(cut)) <= MOST_BYTES:
             break
     return cut
 
 
-def _cut(value: Json, longest: int, most: int, depth: int) -> Json:
+def _key(key: str, longest: int) -> str:
+    return clip(one_line(key), min(100, longest))
+
+
+def _cut(value: Json, longest: int, most: int, deepest: int) -> Json:
     if isinstance(value, str):
         return clip(plain(value), longest)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if not isinstance(value, (Mapping, Sequence)):
         return value
-    if depth >= _DEEPEST:
+    if deepest <= 1:
         return "…"
     if isinstance(value, Mapping):
-        items = list(value.items())[:most]
-        return {clip(one_line(key), 100): _cut(part, longest, most, depth + 1) for key, part in items}
-    return [_cut(part, longest, most, depth + 1) for part in value[:most]]
+        return {_key(key, longest): _cut(part, longest, most, deepest - 1) for key, part in list(value.items())[:most]}
+    return [_cut(part, longest, most, deepest - 1) for part in value[:most]]
