@@ -192,6 +192,7 @@ class CheckReport:
     results: tuple[CheckResult, ...] = ()
     blocked_tables: frozenset[str] = frozenset()
     blocked_metrics: frozenset[str] = frozenset()
+    pending: bool = False  # they have not run yet; what they would block is unknown
 
     @property
     def failed(self) -> tuple[CheckResult, ...]:

@@ -53,6 +53,8 @@ send_slot.button(
 with body:
     sending.outcome()
     cards.verdict(trace, decision, headline_of(trace, book), explanation, run, book.freq)
+    if trace.checks.pending:
+        cards.checks_running()
     cards.metrics(trace)
     left, right = st.columns([3, 2], gap="medium")
     with left:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core import charts
 from core.audit.report import answer, stamp, to_json
+from core.bootstrap import background
 from core.errors import WorkbenchError
 from core.model import Decision, Delta, Explanation, Finding, Light, Run, Source, Trace
 from core.views import finding_of
@@ -45,6 +46,18 @@ def verdict(
             st.json({"inputs": to_json(receipt.inputs), "thresholds": to_json(receipt.thresholds)}, expanded=2)
             if receipt.nearest_flip:
                 st.caption(f"Nearest flip: {safe(receipt.nearest_flip)}")
+
+
+@st.fragment(run_every=1.5)
+def checks_running() -> None:
+    """Says that the checks are not done, and brings their results in when they are."""
+    if not background().checks_soon():
+        st.rerun()
+    st.info(
+        "The data checks are still running. Everything below is computed without them; "
+        "a check that fails can turn a finding into a data problem.",
+        icon=":material/hourglass_top:",
+    )
 
 
 def source_badges(explanation: Explanation) -> None:

@@ -16,7 +16,7 @@ from core.audit import reading
 from core.audit.chain import ChainCheck
 from core.audit.report import stamp
 from core.baseline.measure import MetricSpec
-from core.bootstrap import workbench
+from core.bootstrap import background, workbench
 from core.charts import Mark
 from core.check.spec import CheckSpec
 from core.detect.find import find, group_runs
@@ -69,13 +69,21 @@ def content_key(name: str, edits: Edits) -> str:
 
 
 def trace(name: str, edits: Edits, as_of: datetime | None) -> Trace:
-    """What a run would find now (rules wording). Raises: WorkbenchError for people."""
-    return _trace(name, content_key(name, edits), as_of, edits)
+    """What a run would find now (rules wording). Raises: WorkbenchError for people.
+
+    Right after a start its checks may be ``pending``; they run beside the pages then.
+    """
+    key = content_key(name, edits)
+    found = _trace(name, key, as_of, edits)
+    if found.checks.pending:
+        _trace.clear(name, key, as_of, edits)
+    return found
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
 def _trace(name: str, key: str, as_of: datetime | None, _edits: Edits) -> Trace:
-    return runs.preview(bench(), name, files=dict(_edits), as_of=as_of, tenant=auth.current().tenant)
+    soon = background().checks_soon()
+    return runs.preview(bench(), name, files=dict(_edits), as_of=as_of, tenant=auth.current().tenant, wait=not soon)
 
 
 def playbook(name: str) -> Playbook:

@@ -13,6 +13,7 @@ import streamlit as st
 
 from core import telemetry
 from core.access import Principal, Scope
+from core.bootstrap import background
 from ui import auth
 
 ROOT = Path(__file__).parent.parent
@@ -74,4 +75,7 @@ st.set_page_config(page_title=f"{page.title} · Telltale")
 st.logo(str(STATIC / f"logo-{st.context.theme.type or 'light'}.svg"), icon_image=str(STATIC / "mark.svg"), size="large")
 auth.gate(me)
 with telemetry.page_run(page.url_path or "today"):
-    page.run()
+    try:
+        page.run()
+    finally:
+        background().seen()

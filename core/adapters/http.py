@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
-
-import requests
-from requests_hardened import Config, Manager
-from requests_hardened.ip_filter import InvalidIPAddress
 
 from core.errors import InputError, ProviderError
 from core.ports import HttpReply, Method
+
+if TYPE_CHECKING:
+    import requests
 
 LONGEST_REPLY = 64 * 1024
 _AGENT = "Telltale"
@@ -39,6 +39,8 @@ class SafeHttp:
 
         Raises: InputError for a refused URL; ProviderError with ``reason`` timeout, connection or tls.
         """
+        import requests  # here and below: only calls need it, and a start should not wait for it
+
         parts = _split(url)
         host = parts.hostname or ""
         listed = host in self._allow or f"{host}:{_port(parts)}" in self._allow
@@ -52,6 +54,8 @@ class SafeHttp:
     def _send(
         self, method: Method, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float, *, filtered: bool
     ) -> HttpReply:
+        from requests_hardened import Config, Manager
+
         config = Config(
             ip_filter_enable=filtered,
             ip_filter_allow_loopback_ips=False,
@@ -70,6 +74,8 @@ class SafeHttp:
 
 def _text(response: requests.Response, deadline: float) -> str:
     """The beginning of the body; a server that drips it out is cut off at the deadline."""
+    import requests
+
     kept = bytearray()
     for chunk in response.iter_content(8192):
         kept += chunk
@@ -98,6 +104,9 @@ def _port(parts: SplitResult) -> int:
 
 
 def _mapped(error: requests.RequestException, host: str) -> InputError | ProviderError:
+    import requests
+    from requests_hardened.ip_filter import InvalidIPAddress
+
     if isinstance(error, InvalidIPAddress):
         hint = "Add the host to TELLTALE_HTTP_ALLOW if it is meant."
         return InputError(f"{host} leads to a private address and is not called.", hint=hint, field="url")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
@@ -27,11 +28,20 @@ ROW_NUMBER = "_row"  # key of a sample row's 1-based number among the loaded row
 Progress = Callable[[int, int, str], None]  # done, of how many, what is checked now
 
 
+_warm = threading.Event()
+
+
 def warm() -> None:
     """Great Expectations is loaded and has answered once, so that the next run starts at once."""
     load_gx()
     with workspace():
         pass
+    _warm.set()
+
+
+def is_warm() -> bool:
+    """Whether checks would start at once."""
+    return _warm.is_set()
 
 
 def run_checks(
@@ -60,6 +70,7 @@ def run_checks(
                 results += [_no_table(spec, dataset) for spec in together]
             else:
                 results += _checked(together, table, rows[table.name], space, now)
+    _warm.set()
     if progress:
         progress(len(specs), len(specs), "")
     return gate(specs, results)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import SandboxedEnvironment
-
 from core.errors import ConfigError
 from core.explain import words
 from core.explain.evidence import Question
@@ -52,6 +49,9 @@ class Prompt:
 def prompt_for(question: Question, rules: Explanation, template: str) -> Prompt:
     """The prompt of a question. Raises: ConfigError when the playbook's prompt template is broken."""
     shown, withheld = _shown(rules.evidence)
+    from jinja2 import StrictUndefined, TemplateError
+    from jinja2.sandbox import SandboxedEnvironment
+
     text, poisoned = cell(rules.summary)
     fields = {
         "title": cell(question.title)[0],

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable
 
 from core.access import Principal
-from core.check.run import warm
+from core.check.run import is_warm, warm
 from core.errors import WorkbenchError
 from core.service import runs, schedules, sending
 from core.service.workbench import Workbench
 
 TICK_S = 5.0
-WARM_AFTER_S = 20.0  # the first visitor's page comes before an import that only new data needs
+VISITOR_S = 20.0  # the first visitor's page comes before imports that only new data needs
+DRAWN_S = 1.0  # until the browser has drawn it
 log = logging.getLogger("telltale")
 
 
@@ -22,7 +23,7 @@ class Background:
 
     def __init__(self, wb: Workbench) -> None:
         self._wb = wb
-        self._stop = threading.Event()
+        self._stop, self._seen, self._checks = threading.Event(), threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -34,16 +35,32 @@ class Background:
 
     def stop(self) -> None:
         """Asks the threads to end and waits a little; what is queued stays in the store."""
-        self._stop.set()
+        for event in (self._stop, self._seen, self._checks):
+            event.set()
         for thread in self._threads:
             thread.join(timeout=5.0)
 
+    def seen(self) -> None:
+        """A page has been shown: what would have delayed it may begin."""
+        self._seen.set()
+
+    def checks_soon(self) -> bool:
+        """Whether checks that are not yet warm are being warmed beside the pages; asking for it hurries them."""
+        if is_warm() or not self._threads:
+            return False
+        self._checks.set()
+        return True
+
     def _first(self) -> None:
+        self._seen.wait(VISITOR_S)
+        if self._stop.wait(DRAWN_S):
+            return
         import altair  # noqa: F401 - warmed here so that the first chart does not wait for it
 
         if self._wb.ctx.settings.telltale_demo:
             self._guarded(lambda: demo(self._wb))
-        if not self._stop.wait(WARM_AFTER_S):
+        self._checks.wait(VISITOR_S)
+        if not self._stop.is_set():
             warm()
 
     def _outbox(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import select
 
@@ -53,11 +54,15 @@ def preview(
     files: Files | None = None,
     as_of: datetime | None = None,
     tenant: str | None = None,
+    wait: bool = True,
 ) -> Trace:
-    """What a run would find now, worded by the rules; nothing is kept. ``tenant`` as in :func:`dataset`."""
+    """What a run would find now, worded by the rules; nothing is kept. ``tenant`` as in :func:`dataset`.
+
+    Without ``wait`` checks that have never run over this content are ``pending``.
+    """
     playbook, data = dataset(wb, name, files, tenant=tenant)
     trigger = Trigger(kind="manual", actor="preview", tenant=tenant or wb.tenant, as_of=as_of)
-    return look(playbook, data, trigger, wb.ctx, run_id="preview", checker=wb.check)
+    return look(playbook, data, trigger, wb.ctx, run_id="preview", checker=partial(wb.check, wait=wait))
 
 
 def run(

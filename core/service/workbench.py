@@ -70,20 +70,23 @@ class Workbench:
         """The tenant of a workbench without login."""
         return self.ctx.settings.telltale_tenant
 
-    def check(self, playbook: Playbook | EventPlaybook, dataset: Dataset) -> CheckReport:
+    def check(self, playbook: Playbook | EventPlaybook, dataset: Dataset, *, wait: bool = True) -> CheckReport:
         """The playbook's checks over the dataset; the same content is checked once, also over restarts.
 
-        A suite that asks how fresh the data is holds for an hour.
+        A suite that asks how fresh the data is holds for an hour. Without ``wait`` the report of content that was
+        never checked is ``pending``.
         """
         if not playbook.checks:
             return CheckReport()
         now = self.ctx.clock.now()
         hour = now.strftime("%Y-%m-%dT%H") if any(c.check == "freshness" for c in playbook.checks) else ""
         key = fingerprint(dataset, [c.model_dump(mode="json") for c in playbook.checks], hour)
-        return self.checks.get(key, lambda: self._checked(playbook, dataset, key))
-
-    def _checked(self, playbook: Playbook | EventPlaybook, dataset: Dataset, key: str) -> CheckReport:
         path = self.ctx.settings.telltale_home / "checks" / f"{key}.json"
+        if not wait and not path.exists():
+            return CheckReport(pending=True)
+        return self.checks.get(key, lambda: self._checked(playbook, dataset, path))
+
+    def _checked(self, playbook: Playbook | EventPlaybook, dataset: Dataset, path: Path) -> CheckReport:
         report = kept.read(path)
         if report is None:
             report = run_checks(playbook.checks, dataset, self.ctx.engine, now=self.ctx.clock.now())

@@ -15,6 +15,7 @@ from sqlalchemy import MetaData, create_engine, select
 
 from core.errors import ConfigError, Conflict, StoreError
 from core.store.books import Store
+from core.store.database import newest
 from core.store.records import Schedule
 from core.store.tables import Row
 from tests.store.conftest import CANARY
@@ -28,6 +29,7 @@ def test_migrations_build_exactly_the_tables(store: Store, url: str) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "render_as_batch": True})
         assert compare_metadata(context, Row.metadata) == []
+        assert context.get_current_heads() == (newest(),)
     engine.dispose()
 
 
