@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+
+from tests.api.desk import Desk, laid_out
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +25,11 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         workbench.cache_clear()
         with TestClient(app.app, base_url="http://127.0.0.1:8501", client=("127.0.0.1", 50000)) as running:
             yield running
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A workbench of two tenants with its routes behind a configured login."""
+    desk = laid_out(tmp_path)
+    yield desk
+    desk.wb.store.close()
