@@ -82,7 +82,7 @@ def _look(
     wb: Workbench, playbook: EventPlaybook, trigger: Trigger, files: EventFiles | None, *, run_id: str, ask_model: bool
 ) -> Look:
     at = moment(playbook, trigger.as_of, wb.ctx.clock.now())
-    documents, known = inputs.documents(wb, playbook.name, trigger.tenant), _known(wb, playbook, trigger.tenant)
+    documents, known = inputs.documents(wb, playbook.name, trigger.tenant), known_cases(wb, playbook, trigger.tenant)
     given = files if files is not None else inputs.files(wb, playbook, trigger.tenant, demo=not documents)
     dataset = load_events(playbook, given, documents, wb.ctx, at)
     return look_events(
@@ -90,7 +90,7 @@ def _look(
     )
 
 
-def _known(wb: Workbench, playbook: EventPlaybook, tenant: str) -> Known:
+def known_cases(wb: Workbench, playbook: EventPlaybook, tenant: str) -> Known:
     """The bodies of this playbook's open incidents, and of the newest resolved one of each subject and type."""
     with wb.store.read() as books:
         opened = books.incidents.list(tenant, statuses=OPEN_STATES, playbook=playbook.name, limit=10_000)
