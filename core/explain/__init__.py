@@ -3,6 +3,7 @@
 Importing the package registers its evidence providers.
 """
 
+from core.explain import drift as drift
 from core.explain import moves as moves
 from core.explain import services as services
 from core.explain import slices as slices
