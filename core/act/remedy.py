@@ -41,14 +41,14 @@ class Remedy(Plugin, ABC):
     """One way to carry an action out. Addresses come from settings and playbook only, never from an action."""
 
     @abstractmethod
-    def preview(self, action: Action) -> Request:
-        """The request of the action, exactly, without secrets.
+    def preview(self, action: Action, subject: str) -> Request:
+        """The request of the action, exactly, without secrets; ``subject`` is what its incident is about.
 
         Raises: ConfigError when the remedy is not set up; InputError when the action lacks or spoils a parameter.
         """
 
     @abstractmethod
-    def execute(self, action: Action, ctx: Context) -> JsonObject:
+    def execute(self, action: Action, subject: str, ctx: Context) -> JsonObject:
         """Makes the request once, under the action's id; what came back.
 
         Raises: ConfigError, InputError before anything was called; ProviderError when the call failed.
@@ -56,6 +56,11 @@ class Remedy(Plugin, ABC):
 
 
 remedies: Registry[Remedy] = Registry("remedy")
+
+
+def values(action: Action, subject: str) -> JsonObject:
+    """The action's parameters, with what its incident is about as ``subject`` and ``service``."""
+    return {"subject": subject, "service": subject, **action.proposal.params}
 
 
 def filled(template: str, values: Mapping[str, Json]) -> str:

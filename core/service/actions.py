@@ -89,7 +89,7 @@ def preview(wb: Workbench, who: Principal, action_id: str) -> Request:
     with wb.store.read() as books:
         action = books.actions.get(who.tenant, action_id)
         incident = books.incidents.get(who.tenant, action.incident_id)
-    return remedy(wb, incident.playbook, action.proposal.adapter).preview(action)
+    return remedy(wb, incident.playbook, action.proposal.adapter).preview(action, incident.subject)
 
 
 def saved(wb: Workbench, who: Principal) -> TimeSaved:
@@ -151,7 +151,7 @@ def _checked(wb: Workbench, incident: Incident, draft: Proposal) -> Proposal:
         return draft
     trial = proposals.drafted(incident, draft, (), mode(wb), "", wb.ctx.clock.now(), ApprovalRules())
     try:
-        remedy(wb, incident.playbook, draft.adapter).preview(trial)
+        remedy(wb, incident.playbook, draft.adapter).preview(trial, incident.subject)
     except (ConfigError, InputError) as error:
         return replace(draft, blocked=str(error))
     return draft

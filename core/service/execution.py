@@ -105,8 +105,8 @@ def execute(wb: Workbench, tenant: str, action_id: str) -> Action:
     if claimed.state is not ActionState.APPROVED:
         return claimed
     with wb.store.read() as books:
-        playbook = books.incidents.get(tenant, claimed.incident_id).playbook
-    result, ok = _carried_out(wb, claimed, playbook)
+        incident = books.incidents.get(tenant, claimed.incident_id)
+    result, ok = _carried_out(wb, claimed, incident)
     return _finish(wb, claimed, result, ok=ok)
 
 
@@ -121,15 +121,15 @@ def _claimed(wb: Workbench, desk: Desk, action: Action, incident: Incident) -> A
     return claimed
 
 
-def _carried_out(wb: Workbench, action: Action, playbook: str) -> tuple[JsonObject, bool]:
+def _carried_out(wb: Workbench, action: Action, incident: Incident) -> tuple[JsonObject, bool]:
     """What came of it, and whether it worked; the request is kept as it was shown."""
     result: dict[str, object] = {}
     try:
-        remedy = actions.remedy(wb, playbook, action.proposal.adapter)
-        result["request"] = asdict(remedy.preview(action))
+        remedy = actions.remedy(wb, incident.playbook, action.proposal.adapter)
+        result["request"] = asdict(remedy.preview(action, incident.subject))
         if action.mode == "dry_run":
             return {**result, "simulated": True, "answer": "Simulated: nothing was called."}, True  # type: ignore[dict-item]
-        return {**result, **remedy.execute(action, wb.ctx)}, True  # type: ignore[dict-item]
+        return {**result, **remedy.execute(action, incident.subject, wb.ctx)}, True  # type: ignore[dict-item]
     except WorkbenchError as error:
         telemetry.adapter_failed(action.proposal.adapter)
         return {**result, "error": str(error), "code": error.code}, False  # type: ignore[dict-item]

@@ -24,6 +24,7 @@ from core.model import Action, ActionState, JsonObject, Proposal
 from core.settings import Settings
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u"
+SUBJECT = "payment-service"
 NOW = datetime.now(UTC)  # the library's verifier looks at the real clock
 ACTION = Action(
     action_id="ACT-9909B4E1D710ED64",
@@ -36,7 +37,7 @@ ACTION = Action(
         description="",
         eta_minutes=5,
         risk_score=0.2,
-        params={"service": "payment-service", "target_version": "v2.3.9"},
+        params={"target_version": "v2.3.9"},
         adapter="webhook",
     ),
     mode="live",
@@ -87,12 +88,17 @@ def test_dp17_airflow_triggers_a_run_under_the_actions_id(make: Make, httpserver
     ctx = make()
     airflow = build_remedy(ctx.settings, "airflow", {"jobs": JOBS})
     action = given({"segment": "S1"}, "re_extract")
-    shown = airflow.preview(action)
+    shown = airflow.preview(action, SUBJECT)
     assert shown.url.endswith("/api/v2/dags/people_daily/dagRuns")
     assert shown.body == {
         "logical_date": None,
         "dag_run_id": "ACT-9909B4E1D710ED64",
-        "conf": {"segment": "S1", "incident_id": "INC-0A1B2C3D", "action_id": "ACT-9909B4E1D710ED64"},
+        "conf": {
+            "segment": "S1",
+            "subject": "payment-service",
+            "incident_id": "INC-0A1B2C3D",
+            "action_id": "ACT-9909B4E1D710ED64",
+        },
         "note": "ACT-9909B4E1D710ED64 for INC-0A1B2C3D: Roll back payment-service",
     }
     assert "static-bearer-token" not in str(shown)
@@ -103,8 +109,8 @@ def test_dp17_airflow_triggers_a_run_under_the_actions_id(make: Make, httpserver
         headers={**shown.headers, "Authorization": "Bearer static-bearer-token"},
     ).respond_with_json({"state": "queued"})
     httpserver.expect_ordered_request("/api/v2/dags/people_daily/dagRuns").respond_with_json({"detail": "x"}, 409)
-    assert airflow.execute(action, ctx)["status"] == 200
-    assert airflow.execute(action, ctx)["already"] is True
+    assert airflow.execute(action, SUBJECT, ctx)["status"] == 200
+    assert airflow.execute(action, SUBJECT, ctx)["already"] is True
     httpserver.check()
 
 
@@ -118,14 +124,14 @@ def test_dp17_airflow_clears_tasks_with_a_token_of_its_login(make: Make, httpser
     httpserver.expect_ordered_request(
         "/api/v2/dags/orders/clearTaskInstances",
         method="POST",
-        json=airflow.preview(action).body,
+        json=airflow.preview(action, SUBJECT).body,
         headers={"Authorization": "Bearer fresh"},
     ).respond_with_json({"task_instances": []})
-    assert airflow.preview(action).body["dry_run"] is False
-    assert airflow.execute(action, ctx)["status"] == 200
+    assert airflow.preview(action, SUBJECT).body["dry_run"] is False
+    assert airflow.execute(action, SUBJECT, ctx)["status"] == 200
     httpserver.check()
     with pytest.raises(InputError, match="dag_run_id"):
-        airflow.preview(given({}, "retry_load"))
+        airflow.preview(given({}, "retry_load"), SUBJECT)
 
 
 @pytest.mark.parametrize(("status", "reply"), [(401, "{}"), (201, "[]"), (201, "no json")])
@@ -133,9 +139,11 @@ def test_airflow_without_a_token_is_a_failure(make: Make, httpserver: HTTPServer
     ctx = make(airflow_token=None, airflow_user="ops", airflow_password=SecretStr("airflow-password-1"))
     httpserver.expect_request("/auth/token").respond_with_data(reply, status)
     with pytest.raises(ProviderError, match="no token"):
-        build_remedy(ctx.settings, "airflow", {"jobs": JOBS}).execute(given({}, "re_extract"), ctx)
+        build_remedy(ctx.settings, "airflow", {"jobs": JOBS}).execute(given({}, "re_extract"), SUBJECT, ctx)
     with pytest.raises(ConfigError, match="login"):
-        build_remedy(ctx.settings, "airflow", {"jobs": JOBS}).execute(given({}, "re_extract"), make(airflow_token=None))
+        build_remedy(ctx.settings, "airflow", {"jobs": JOBS}).execute(
+            given({}, "re_extract"), SUBJECT, make(airflow_token=None)
+        )
 
 
 def test_dp17_the_webhook_is_signed_over_what_was_shown(make: Make, httpserver: HTTPServer) -> None:
@@ -148,23 +156,23 @@ def test_dp17_the_webhook_is_signed_over_what_was_shown(make: Make, httpserver: 
 
     httpserver.expect_request("/hooks/actions", method="POST").respond_with_handler(receive)
     webhook = build_remedy(ctx.settings, "webhook", {})
-    assert webhook.execute(ACTION, ctx) == {"status": 202, "answer": "done"}
-    assert seen == [json.loads(webhook.preview(ACTION).data)]
-    assert "webhook-signature" not in webhook.preview(ACTION).headers
+    assert webhook.execute(ACTION, SUBJECT, ctx) == {"status": 202, "answer": "done"}
+    assert seen == [json.loads(webhook.preview(ACTION, SUBJECT).data)]
+    assert "webhook-signature" not in webhook.preview(ACTION, SUBJECT).headers
 
 
 def test_a_kubernetes_rollback_goes_through_a_webhook_template(make: Make, httpserver: HTTPServer) -> None:
     ctx = make()
     url = httpserver.url_for("/deploy/{service}")
     rollback = build_remedy(ctx.settings, "kubernetes_rollback", {"url": url, "namespace": "shop"})
-    shown = rollback.preview(ACTION)
+    shown = rollback.preview(ACTION, SUBJECT)
     assert shown.url.endswith("/deploy/payment-service")
     spec = shown.body["spec"]
     assert spec == {
         "template": {"spec": {"containers": [{"name": "payment-service", "image": "payment-service:v2.3.9"}]}}
     }
     httpserver.expect_request("/deploy/payment-service", method="POST", json=shown.body).respond_with_json({})
-    assert rollback.execute(ACTION, ctx)["status"] == 200
+    assert rollback.execute(ACTION, SUBJECT, ctx)["status"] == 200
 
 
 @pytest.mark.parametrize("bad", ["../admin", "a/b", "a b", "a;rm -rf /", "", "x" * 101, "ä", 7, None])
@@ -190,7 +198,7 @@ def test_the_host_is_never_a_parameter(template: str) -> None:
 def test_only_listed_hosts_over_https_or_this_machine(make: Make, url: str, why: str) -> None:
     ctx = make(telltale_action_hosts="deploy.example.com", telltale_http_allow="deploy.example.com")
     with pytest.raises(InputError, match=why):
-        build_remedy(ctx.settings, "webhook", {"url": url}).execute(ACTION, ctx)
+        build_remedy(ctx.settings, "webhook", {"url": url}).execute(ACTION, SUBJECT, ctx)
 
 
 @pytest.mark.parametrize("status", [302, 400, 403, 500])
@@ -200,31 +208,31 @@ def test_any_other_status_is_a_failure(make: Make, httpserver: HTTPServer, statu
     )
     ctx = make()
     with pytest.raises(ProviderError, match=f"{status}"):
-        build_remedy(ctx.settings, "webhook", {}).execute(ACTION, ctx)
+        build_remedy(ctx.settings, "webhook", {}).execute(ACTION, SUBJECT, ctx)
     assert len(httpserver.log) == 1
 
 
 def test_unsigned_actions_are_not_posted_and_what_is_not_set_up_says_so(make: Make) -> None:
     ctx = make(action_webhook_secret=None)
     with pytest.raises(ConfigError, match="ACTION_WEBHOOK_SECRET"):
-        build_remedy(ctx.settings, "webhook", {}).execute(ACTION, ctx)
+        build_remedy(ctx.settings, "webhook", {}).execute(ACTION, SUBJECT, ctx)
     for name in ("airflow", "webhook", "kubernetes_rollback"):
         off = make(airflow_url=None, action_webhook_url=None)
         with pytest.raises(ConfigError, match="not set up"):
-            build_remedy(off.settings, name, {}).preview(ACTION)
+            build_remedy(off.settings, name, {}).preview(ACTION, SUBJECT)
     with pytest.raises(ConfigError, match="no Airflow job for rollback"):
-        build_remedy(ctx.settings, "airflow", {"jobs": JOBS}).preview(ACTION)
+        build_remedy(ctx.settings, "airflow", {"jobs": JOBS}).preview(ACTION, SUBJECT)
 
 
 def test_sandbox_and_documentation_call_nothing_and_say_what_they_are(make: Make, httpserver: HTTPServer) -> None:
     ctx = make()
     sandbox = build_remedy(ctx.settings, "sandbox", {})
-    assert sandbox.preview(ACTION).url.startswith("sandbox://")
-    assert sandbox.execute(ACTION, ctx)["sandbox"] is True
+    assert sandbox.preview(ACTION, SUBJECT).url.startswith("sandbox://")
+    assert sandbox.execute(ACTION, SUBJECT, ctx)["sandbox"] is True
     read = build_remedy(ctx.settings, "", {})
     assert read.name == "documentation"
-    assert read.preview(given({"url": "https://wiki.example.com/x"})).url == "https://wiki.example.com/x"
-    assert "nothing was called" in str(read.execute(ACTION, ctx)["answer"])
+    assert read.preview(given({"url": "https://wiki.example.com/x"}), SUBJECT).url == "https://wiki.example.com/x"
+    assert "nothing was called" in str(read.execute(ACTION, SUBJECT, ctx)["answer"])
     assert httpserver.log == []
 
 

@@ -392,7 +392,7 @@ def test_an_action_whose_process_died_is_shown_and_never_run_again(bench: Bench)
     dead = replace(bench.wb, ctx=replace(bench.wb.ctx, clock=Deadly()))  # type: ignore[arg-type]
     claimed = execution.change(bench.wb, "default", rollback.action_id, claim(bench.wb))
     with pytest.raises(Died):
-        execution._carried_out(dead, claimed, "services")
+        execution._carried_out(dead, claimed, INCIDENT)
     assert executing_since(bench.action(rollback)) == NOW
     assert bench.tick() == 0
     with pytest.raises(IllegalMove, match="carried out already"):

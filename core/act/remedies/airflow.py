@@ -36,7 +36,7 @@ class Airflow(Remedy):
     url: str = ""
     jobs: Mapping[str, Job] = Field(default_factory=dict, description="Job of each action type")
 
-    def preview(self, action: Action) -> Request:
+    def preview(self, action: Action, subject: str) -> Request:
         """The request without its token. Raises: ConfigError, InputError."""
         if not self.url:
             raise ConfigError("Airflow is not set up.", hint="Set AIRFLOW_URL.", field="url")
@@ -46,14 +46,14 @@ class Airflow(Remedy):
         verb = "clearTaskInstances" if job.tasks else "dagRuns"
         url = f"{self.url.rstrip('/')}/api/v2/dags/{job.dag}/{verb}"
         headers = {"Content-Type": "application/json", "Idempotency-Key": action.action_id}
-        return Request("POST", url, headers, _clear(action, job) if job.tasks else _trigger(action))
+        return Request("POST", url, headers, _clear(action, job) if job.tasks else _trigger(action, subject))
 
-    def execute(self, action: Action, ctx: Context) -> JsonObject:
+    def execute(self, action: Action, subject: str, ctx: Context) -> JsonObject:
         """Makes the request with a token; a run of this id that exists already is success.
 
         Raises: ConfigError, InputError, ProviderError.
         """
-        request = self.preview(action)
+        request = self.preview(action, subject)
         reply = call(request, {"Authorization": f"Bearer {self._token(ctx)}"}, ctx)
         if reply.status == 409 and "dag_run_id" in request.body and "logical_date" in request.body:
             return {"status": 409, "answer": f"Airflow has a run {action.action_id} already.", "already": True}
@@ -79,9 +79,10 @@ class Airflow(Remedy):
         return token
 
 
-def _trigger(action: Action) -> JsonObject:
+def _trigger(action: Action, subject: str) -> JsonObject:
     """``logical_date`` must be there and may be null."""
-    conf: JsonObject = {**action.proposal.params, "incident_id": action.incident_id, "action_id": action.action_id}
+    about = {"subject": subject, "incident_id": action.incident_id, "action_id": action.action_id}
+    conf: JsonObject = {**action.proposal.params, **about}
     return {"logical_date": None, "dag_run_id": action.action_id, "conf": conf, "note": _note(action)}
 
 

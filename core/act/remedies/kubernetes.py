@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from core.act.remedies.webhook import ActionWebhook
-from core.act.remedy import filled, remedies
+from core.act.remedy import filled, remedies, values
 from core.model import Action, JsonObject
 
 
@@ -16,9 +16,9 @@ class KubernetesRollback(ActionWebhook):
     namespace: str = Field("default", pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
     image: str = Field("{service}:{target_version}", description="Image of a version; {name} is a parameter")
 
-    def body(self, action: Action) -> JsonObject:
+    def body(self, action: Action, subject: str) -> JsonObject:
         """Which deployment gets which image. Raises: InputError when service or version is not a plain name."""
-        params = action.proposal.params
+        params = values(action, subject)
         service = filled("/{service}", params)[1:]
         container: JsonObject = {"name": service, "image": filled("/" + self.image, params)[1:]}
         return {

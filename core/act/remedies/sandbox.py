@@ -11,17 +11,18 @@ from core.model import Action, JsonObject
 class Sandbox(Remedy):
     """Nothing outside is called. ``core.service.actions.healed`` tells the demo what was carried out here."""
 
-    def preview(self, action: Action) -> Request:
+    def preview(self, action: Action, subject: str) -> Request:
         """The request that a real target would get."""
         body: JsonObject = {
             "action_id": action.action_id,
             "incident_id": action.incident_id,
+            "subject": subject,
             "action_type": action.proposal.action_type,
             "params": action.proposal.params,
         }
         return Request("POST", "sandbox://demo/actions", {"Idempotency-Key": action.action_id}, body)
 
-    def execute(self, action: Action, ctx: Context) -> JsonObject:
+    def execute(self, action: Action, subject: str, ctx: Context) -> JsonObject:
         """Records the call, labelled as what it is."""
         at = ctx.clock.now().isoformat()
-        return {"sandbox": True, "answer": f"Sandbox target: {action.proposal.title} at {at}.", "at": at}
+        return {"sandbox": True, "answer": f"Sandbox target for {subject}: {action.proposal.title} at {at}.", "at": at}
