@@ -14,7 +14,7 @@ from core.act.message import Message
 from core.errors import ConfigError
 from core.model import Light
 from core.plugins import Plugin
-from tests.act.samples import RED, delivery
+from tests.act.samples import APPROVAL, INCIDENT, RED, delivery
 
 CHANNEL = EmailChannel(sender="Telltale <telltale@example.com>", recipients=("ops@example.com", "Bo <bo@example.org>"))
 
@@ -46,6 +46,23 @@ def test_the_mail_says_what_op18_asks() -> None:
             assert wanted in text
 
 
+def test_severity_and_facts_stand_in_text_and_html() -> None:
+    sent = mail(INCIDENT)
+    html, text = part(sent, "html"), part(sent, "plain")
+    assert ">CRITICAL</span>" in html
+    assert "<title>[CRITICAL] Incident detected: payment-service</title>" in html
+    for label, value in INCIDENT.facts:
+        assert f"{label}: {value}" in text.splitlines()
+        assert f">{label}</th>" in html
+        assert f">{value}</td>" in html
+    assert text.splitlines()[0] == "[CRITICAL] Incident detected: payment-service"
+    assert "More: 10 more" in part(mail(replace(INCIDENT, facts=(("k", "v"),) * 25)), "plain")
+
+
+def test_a_mail_has_no_buttons() -> None:
+    assert "approve|" not in part(mail(APPROVAL), "html") + part(mail(APPROVAL), "plain")
+
+
 def test_text_comes_before_html_and_the_report_is_attached_unchanged() -> None:
     sent = mail()
     assert [p.get_content_type() for p in sent.walk()] == [
@@ -62,9 +79,11 @@ def test_text_comes_before_html_and_the_report_is_attached_unchanged() -> None:
 
 def test_markup_in_data_is_shown_as_text() -> None:
     attack = "<script>alert(1)</script>"
-    sent = mail(replace(RED, title=attack, summary=attack, drivers=(attack,), actions=(attack,), playbook=attack))
+    facts = ((attack, attack),)
+    told = {"title": attack, "summary": attack, "drivers": (attack,), "actions": (attack,), "playbook": attack}
+    sent = mail(replace(RED, facts=facts, **told))
     assert "<script" not in part(sent, "html")
-    assert part(sent, "html").count("&lt;script&gt;alert(1)&lt;/script&gt;") == 6
+    assert part(sent, "html").count("&lt;script&gt;alert(1)&lt;/script&gt;") == 8
     assert attack in part(sent, "plain")
 
 
@@ -121,7 +140,9 @@ def test_no_text_breaks_the_headers(text: str) -> None:
 
 def test_the_html_stays_under_100_kb_whatever_is_told() -> None:
     long = "<&'\"" * 5000
-    notification = CHANNEL.compose(replace(RED, title=long, summary=long, drivers=(long,) * 99, actions=(long,) * 99))
+    notification = CHANNEL.compose(
+        replace(RED, title=long, summary=long, drivers=(long,) * 99, actions=(long,) * 99, facts=((long, long),) * 99)
+    )
     assert len(str(notification.payload["html"]).encode()) < 100_000
     assert "and 84 more" in notification.text
 

@@ -26,7 +26,8 @@ TEMPLATES = Path(__file__).parent.parent / "templates"
 COLOURS = {Light.GREEN: "#1a7f4b", Light.YELLOW: "#9a6700", Light.RED: "#c62828"}  # white text on each: contrast > 4.5
 _POLICY = email.policy.SMTP.clone(max_line_length=998)  # shorter lines would fold long ids into unusable encoded words
 _MOST_LINES = 15
-_MOST_FACTS = 20
+_MOST_FACTS = 15
+_LONGEST_FACT = 150
 _LONGEST_LINE = 300
 _LONGEST_SUMMARY = 4000
 
@@ -151,7 +152,7 @@ def _lines(lines: tuple[str, ...]) -> list[str]:
 
 
 def _facts(facts: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    shown = [(clip(one_line(label), 80), clip(one_line(value), _LONGEST_LINE)) for label, value in facts[:_MOST_FACTS]]
+    shown = [(clip(one_line(label), 60), clip(one_line(value), _LONGEST_FACT)) for label, value in facts[:_MOST_FACTS]]
     more = len(facts) - len(shown)
     return [*shown, ("More", f"{more} more")] if more else shown
 
