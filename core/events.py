@@ -149,7 +149,8 @@ def _case(
         engine=ctx.engine,
     )
     explained = case_explainers.build(playbook.explainer, dict(playbook.explain_params)).explain(question)
-    explanation = _worded(question, explained, playbook, ctx) if ask_model else explained.explanation
+    asked = ask_model and ctx.model is not None
+    explanation = _worded(question, explained, playbook, ctx) if asked else explained.explanation
     severity = max(f.severity for f in findings)
     facts: dict[str, Json] = {**explained.metrics, "severity": int(severity), "findings": len(findings)}
     return Case(
