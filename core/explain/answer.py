@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from core.model import Json
 
 SCHEMA_VERSION = "1"
+F = TypeVar("F", bound=BaseModel)
 LONGEST = 100_000  # characters of a reply that are looked at
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Part of an answer: nothing unknown, nothing converted."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class AnswerDriver(_Strict):
+class AnswerDriver(Strict):
     """One driver as the model words it."""
 
     system: str = Field(max_length=200)
@@ -28,7 +31,7 @@ class AnswerDriver(_Strict):
     evidence: str = Field(max_length=2000)
 
 
-class Answer(_Strict):
+class Answer(Strict):
     """A valid answer. Source: acceptance OP-13."""
 
     status: Literal["green", "yellow", "red"]
@@ -49,32 +52,34 @@ class InvalidAnswer(Exception):
     """The reply holds no valid answer; the message says why, for the repair turn and the screen."""
 
 
-def _text(longest: int) -> dict[str, Json]:
+def text_of(longest: int) -> dict[str, Json]:
+    """The schema of a string."""
     return {"type": "string", "maxLength": longest}
 
 
-def _object(properties: dict[str, Json]) -> dict[str, Json]:
+def object_of(properties: dict[str, Json]) -> dict[str, Json]:
+    """The schema of an object with exactly these properties."""
     required = list(properties)
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-SCHEMA: dict[str, Json] = _object(
+SCHEMA: dict[str, Json] = object_of(
     {
         "status": {"type": "string", "enum": ["green", "yellow", "red"]},
-        "summary": _text(700),
+        "summary": text_of(700),
         "top_drivers": {
             "type": "array",
             "maxItems": 6,
-            "items": _object(
+            "items": object_of(
                 {
-                    "system": _text(60),
-                    "metric": _text(60),
+                    "system": text_of(60),
+                    "metric": text_of(60),
                     "direction": {"type": "string", "enum": ["up", "down"]},
-                    "evidence": _text(200),
+                    "evidence": text_of(200),
                 }
             ),
         },
-        "recommended_actions": {"type": "array", "maxItems": 5, "items": _text(250)},
+        "recommended_actions": {"type": "array", "maxItems": 5, "items": text_of(250)},
         "confidence": {"type": "number", "minimum": 0, "maximum": 1},
     }
 )
@@ -87,13 +92,21 @@ def read_answer(text: str) -> Answer:
 
     Raises: InvalidAnswer when there is none, when it was cut off, or when it breaks the schema.
     """
+    return read_object(text, Answer)
+
+
+def read_object(text: str, form: type[F]) -> F:
+    """The object of that form in ``text``, read as :func:`read_answer` does.
+
+    Raises: InvalidAnswer when there is none, when it was cut off, or when it breaks the schema.
+    """
     text = _THINK.sub("", text[:LONGEST])
-    objects = [o for o in _objects(text) if len(o.keys() & Answer.model_fields.keys()) >= 2]
+    objects = [o for o in _objects(text) if len(o.keys() & form.model_fields.keys()) >= 2]
     if not objects:
         cut = "{" in text and text.count("{") > text.count("}")
         raise InvalidAnswer("the JSON was cut off" if cut else "no JSON object with the fields asked for")
     try:
-        return Answer.model_validate(objects[-1])
+        return form.model_validate(objects[-1])
     except ValidationError as exc:
         first = exc.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(p) for p in first["loc"])

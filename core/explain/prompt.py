@@ -48,7 +48,7 @@ class Prompt:
 
 def prompt_for(question: Question, rules: Explanation, template: str) -> Prompt:
     """The prompt of a question. Raises: ConfigError when the playbook's prompt template is broken."""
-    shown, withheld = _shown(rules.evidence)
+    facts, withheld = shown(rules.evidence)
     from jinja2 import StrictUndefined, TemplateError
     from jinja2.sandbox import SandboxedEnvironment
 
@@ -59,8 +59,8 @@ def prompt_for(question: Question, rules: Explanation, template: str) -> Prompt:
         "light": str(question.light),
         "rule": cell(question.rule)[0],
         "rules_text": text if not poisoned else "",
-        "evidence": _json(shown),
-        "actions": _json(list(question.actions.values())),
+        "evidence": as_json(facts),
+        "actions": as_json(list(question.actions.values())),
     }
     try:
         environment = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
@@ -70,14 +70,15 @@ def prompt_for(question: Question, rules: Explanation, template: str) -> Prompt:
     return Prompt(SYSTEM, user, withheld)
 
 
-def _shown(evidence: tuple[Evidence, ...]) -> tuple[list[Json], tuple[str, ...]]:
-    shown: list[Json] = []
+def shown(evidence: tuple[Evidence, ...]) -> tuple[list[Json], tuple[str, ...]]:
+    """The facts as a prompt shows them, and the ids of those whose text is withheld."""
+    facts: list[Json] = []
     withheld: list[str] = []
     for fact in evidence[:MOST_EVIDENCE]:
         safe, bad = cells(_fact(fact))
-        shown.append(safe)
+        facts.append(safe)
         withheld += [fact.id] if bad else []
-    return shown, tuple(withheld)
+    return facts, tuple(withheld)
 
 
 def _fact(fact: Evidence) -> dict[str, Json]:
@@ -93,7 +94,8 @@ def _fact(fact: Evidence) -> dict[str, Json]:
     }
 
 
-def _json(value: Json) -> str:
+def as_json(value: Json) -> str:
+    """JSON that is the same for the same value."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 

@@ -29,7 +29,7 @@ def adopt(question: Question, rules: Explanation, answer: Answer, withheld: tupl
     notes = [f"{id_} reads like an instruction; its text was not shown to the model." for id_ in withheld]
     if _STRICTNESS[Light(answer.status)] < _STRICTNESS[rules.status]:
         notes.append(f"The model proposed {answer.status}, milder than the {rules.status} of the rules, which stands.")
-    summary = _worded(answer.summary, facts)
+    summary = worded(answer.summary, facts)
     drivers, wrong = _drivers(answer, rules, facts, notes)
     actions = _actions(question, answer, facts, notes) or rules.recommended_actions
     own = [a for a in actions if a not in rules.recommended_actions and a not in question.actions.values()]
@@ -45,7 +45,7 @@ def adopt(question: Question, rules: Explanation, answer: Answer, withheld: tupl
         summary=summary,
         drivers=drivers or rules.drivers,
         recommended_actions=actions,
-        evidence=rules.evidence + _noted(notes, len(rules.evidence)),
+        evidence=rules.evidence + noted(notes, len(rules.evidence)),
         confidence=total(parts),
         ai_confidence=answer.confidence,
         source=Source.AI,
@@ -53,7 +53,8 @@ def adopt(question: Question, rules: Explanation, answer: Answer, withheld: tupl
     )
 
 
-def _worded(text: str, facts: dict[str, Evidence]) -> str:
+def worded(text: str, facts: dict[str, Evidence]) -> str:
+    """A model's text with its placeholders filled in, without links and markup."""
     return prose(_PLACEHOLDER.sub(lambda m: _figure(m, facts, text), text))
 
 
@@ -91,7 +92,7 @@ def _drivers(
 
 
 def _clause(said: AnswerDriver, facts: dict[str, Evidence]) -> str:
-    return _worded(said.evidence, facts).strip()
+    return worded(said.evidence, facts).strip()
 
 
 def _series(rules: Explanation) -> dict[str, Driver]:
@@ -120,7 +121,7 @@ def _key(name: str) -> str:
 
 def _actions(question: Question, answer: Answer, facts: dict[str, Evidence], notes: list[str]) -> tuple[str, ...]:
     """Advice the playbook allows; where it allows none in particular, the model's own without links and commands."""
-    said = [_worded(a, facts).strip() for a in answer.recommended_actions]
+    said = [worded(a, facts).strip() for a in answer.recommended_actions]
     if question.actions:
         allowed = {_key(a): a for a in question.actions.values()}
         kept = [allowed[_key(a)] for a in said if _key(a) in allowed]
@@ -132,7 +133,8 @@ def _actions(question: Question, answer: Answer, facts: dict[str, Evidence], not
     return tuple(dict.fromkeys(kept))
 
 
-def _noted(notes: list[str], after: int) -> tuple[Evidence, ...]:
+def noted(notes: list[str], after: int) -> tuple[Evidence, ...]:
+    """Remarks on the model's answer as evidence, numbered on from ``after``."""
     return tuple(
         Evidence(id=f"E{i}", kind="note", source="model", statement=text)
         for i, text in enumerate(dict.fromkeys(notes), start=after + 1)
