@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, FromClause, Select, case, distinct, func, literal_column, select, tuple_
@@ -13,7 +14,7 @@ from sqlalchemy import types as sa
 
 from core.errors import InputError
 from core.load.rules import condition, parse_rules
-from core.model import Segment
+from core.model import Ints, Segment
 from core.ports import Engine
 
 # constants stand inline: bound ones cost a scan of many segments twice its time
@@ -119,3 +120,21 @@ def _one(engine: Engine, query: Select[Any]) -> list[Any]:
 
 def _sum(flags: ColumnElement[int]) -> ColumnElement[int]:
     return func.coalesce(func.sum(flags), 0, type_=sa.BigInteger())
+
+
+def combinations(
+    engine: Engine, relation: FromClause, segments: Sequence[Segment]
+) -> tuple[tuple[Segment, ...], Ints, Ints]:
+    """The segments that fit, the sets of them that people are in (bit ``i``: in segment ``i``), and people per set.
+
+    Shape: both int64 [sets]. At most 62 segments.
+    """
+    masks, _ = masks_of(segments, relation)
+    kept = tuple(s for s in segments if s.id in masks)
+    word: ColumnElement[int] = literal_column("0", sa.BigInteger())
+    for i, segment in enumerate(kept):
+        bit: ColumnElement[int] = literal_column(str(1 << i), sa.BigInteger())
+        word = word + case((masks[segment.id], bit), else_=_NO)
+    people = _select([word.label("word")]).select_from(relation).subquery("people")
+    found = engine.fetch(_select([people.c.word, func.count().label("rows")]).group_by(people.c.word))
+    return kept, found.column("word").to_numpy().astype(np.int64), found.column("rows").to_numpy().astype(np.int64)

@@ -134,6 +134,15 @@ class Snapshots:
         newest = query.order_by(SnapshotRow.ts.desc(), SnapshotRow.segment).limit(limit)
         return tuple(_snapshot(row) for row in self._session.scalars(newest))[::-1]
 
+    def newest(self, tenant: str, per_segment: int) -> tuple[Snapshot, ...]:
+        """The newest ``per_segment`` snapshots of each segment, oldest first."""
+        rank = func.row_number().over(partition_by=SnapshotRow.segment, order_by=SnapshotRow.ts.desc()).label("rank")
+        ranked = select(SnapshotRow.segment, SnapshotRow.day, rank).where(SnapshotRow.tenant == tenant).subquery()
+        query = select(SnapshotRow).where(SnapshotRow.tenant == tenant)
+        same = (SnapshotRow.segment == ranked.c.segment) & (SnapshotRow.day == ranked.c.day)
+        query = query.join(ranked, same & (ranked.c.rank <= per_segment)).order_by(SnapshotRow.ts, SnapshotRow.segment)
+        return tuple(_snapshot(row) for row in self._session.scalars(query))
+
     def latest(self, tenant: str) -> dict[str, Snapshot]:
         """Each segment's newest snapshot, by segment."""
         last = select(SnapshotRow.segment, func.max(SnapshotRow.ts).label("ts")).where(SnapshotRow.tenant == tenant)

@@ -111,3 +111,7 @@ def test_many_snapshots_are_kept_at_once(store: Store) -> None:
         assert books.snapshots.save("acme", many) == 0
         assert books.snapshots.save("acme", many) == 1400
         assert len(books.snapshots.list("acme")) == 1400
+        newest = books.snapshots.newest("acme", 2)
+        assert len(newest) == 400
+        assert {s.ts for s in newest} == {NOW, NOW - timedelta(days=1)}
+        assert books.snapshots.newest("other", 2) == ()
