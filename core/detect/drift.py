@@ -114,7 +114,7 @@ class DriftDetector(EventDetector):
                 continue
             findings += seen.findings
             healthy |= seen.healthy
-        return Sighting(tuple(findings), frozenset(healthy), remarks.sentences())
+        return Sighting(tuple(findings), frozenset(healthy), (*remarks.sentences(), *_loading(scene)))
 
     def _judge(self, item: Watched, scene: Scene, remarks: Remarks) -> Sighting:
         name = item.segment.name
@@ -306,6 +306,12 @@ class DriftDetector(EventDetector):
     def written(self, value: float) -> str:
         """A value of the measure as people read it."""
         return f"{value * 100:.2f}%"
+
+
+def _loading(scene: Scene) -> tuple[str, ...]:
+    """What could not be counted when the snapshots were taken."""
+    told = scene.dataset.documents.get("remarks")
+    return tuple(map(str, told)) if isinstance(told, list | tuple) else ()
 
 
 def kept_base(body: JsonObject | None) -> Reference | None:
