@@ -9,11 +9,12 @@ from datetime import datetime
 from core import telemetry
 from core.access import Principal, require
 from core.act.remedies import Remedy, Request, build_remedy
+from core.audit.report import to_json
 from core.decide import lifecycle, proposals
 from core.decide.lifecycle import SYSTEM
 from core.decide.proposals import ENGINE, HARMLESS, ApprovalRules, IllegalMove, Mode, TimeSaved
 from core.errors import ConfigError, InputError
-from core.model import Action, ActionState, AuditEntry, Incident, IncidentStatus, Json, Proposal
+from core.model import Action, ActionState, AuditEntry, Incident, IncidentStatus, Json, JsonObject, Proposal
 from core.service.desk import Desk, attempt, change
 from core.service.workbench import Workbench
 from core.store.incidents import OPEN_STATES
@@ -111,8 +112,8 @@ def saved(wb: Workbench, who: Principal) -> TimeSaved:
 def propose(wb: Workbench, incident: Incident, drafts: Sequence[Proposal]) -> tuple[Action, ...]:
     """The incident's actions for these drafts; the same draft again is the same action.
 
-    Open proposals that are void, or that newer drafts no longer hold, are rejected by the system. A new one that may
-    run without a person is approved by ``policy-engine``; the next tick carries it out.
+    Open proposals that are void, or that a draft of the same type and title replaces, are rejected by the system. A
+    new one that may run without a person is approved by ``policy-engine``; the next tick carries it out.
     """
 
     def work(desk: Desk) -> tuple[Action, ...]:
@@ -159,16 +160,14 @@ def _checked(wb: Workbench, incident: Incident, draft: Proposal) -> Proposal:
 
 def _without_void(wb: Workbench, desk: Desk, incident: Incident, drafts: Sequence[Proposal]) -> tuple[Action, ...]:
     """The incident's actions, with its open proposals rejected where they no longer stand."""
-    wanted = {proposals.action_id("", 0, proposals.identity(d)) for d in drafts}
-    now_key = {proposals.action_id("", 0, proposals.identity(d)): key(wb, incident, d) for d in drafts}
+    newer = {(d.action_type, d.title): d for d in drafts}
     kept = []
     for action in desk.books.actions.of_incident(incident.tenant, incident.incident_id):
-        same = proposals.action_id("", 0, proposals.identity(action.proposal))
         if action.state is ActionState.PROPOSED:
-            current = now_key.get(same, key(wb, incident, action.proposal))
-            why = proposals.void_reason(action, current, desk.now)
-            if not why and wanted and same not in wanted:
-                why = "the evidence no longer calls for it"
+            draft = newer.get((action.proposal.action_type, action.proposal.title), action.proposal)
+            same = proposals.identity(draft) == proposals.identity(action.proposal)
+            current = key(wb, incident, draft if same else action.proposal)
+            why = proposals.void_reason(action, current, desk.now) or ("" if same else "a newer proposal replaced it")
             action = desk.void(action, why) if why else action
         kept.append(action)
     return tuple(kept)
@@ -247,3 +246,12 @@ def confidence(incident: Incident) -> float:
     explanation = incident.body.get("explanation")
     value = explanation.get("confidence") if isinstance(explanation, Mapping) else None
     return float(value) if isinstance(value, int | float) else 0.0
+
+
+def as_json(action: Action) -> JsonObject:
+    """An action with its proposal's fields at top level, as the acceptance list names them."""
+    row = to_json(action)
+    assert isinstance(row, dict)
+    proposal = row.pop("proposal")
+    assert isinstance(proposal, dict)
+    return {**row, **proposal, "approved_by": ", ".join(action.approvals) or None}

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 
 from core import telemetry
 from core.access import Principal, require
-from core.audit.report import cases_report, to_json
+from core.audit.report import action_json, cases_report, to_json
 from core.decide import lifecycle
 from core.errors import InputError
 from core.events import EventFiles, Known, load_events, look_events, moment
 from core.model import (
+    ActionState,
     Case,
     Delivery,
     Incident,
@@ -28,7 +29,7 @@ from core.model import (
     Trigger,
 )
 from core.playbook import EventPlaybook
-from core.service import alerts, inputs
+from core.service import actions, alerts, inputs
 from core.service.refusals import keep_refused
 from core.service.workbench import Workbench
 from core.store.books import Books
@@ -141,7 +142,29 @@ def _keep(wb: Workbench, playbook: EventPlaybook, look: Look, who: Principal) ->
         )
         if k.isnew:
             telemetry.incident_created(k.incident.severity.name, k.incident.subject)
-    return alerts.after(wb, done, queued, who)
+    done, asked = _respond(wb, done, kept, who, ask=auto)
+    return alerts.after(wb, done, (*queued, *asked), who)
+
+
+def _respond(
+    wb: Workbench, run: Run, kept: tuple[Kept, ...], who: Principal, *, ask: bool
+) -> tuple[Run, tuple[Delivery, ...]]:
+    """Every case's drafted actions become proposals of its incident; ``ask`` also asks people to approve new ones."""
+    proposed = [(k.incident, actions.propose(wb, k.incident, k.case.proposals)) for k in kept if k.case.proposals]
+    rows = [a for _, found in proposed for a in found]
+    if not rows:
+        return run, ()
+    now, asked = wb.ctx.clock.now(), []
+    if ask:
+        with wb.store.begin() as books:
+            for incident, found in proposed:
+                for action in found:
+                    if action.state is ActionState.PROPOSED and action.proposal.requires_approval:
+                        asked.append(alerts.ask_approval(wb, books, incident, action, who.user, now))
+    done = replace(run, report={**run.report, "actions": [action_json(a) for a in rows]})
+    with wb.store.begin() as books:
+        books.runs.save(done)
+    return done, tuple(d for d in asked if d is not None)
 
 
 def _asked(case: Case) -> bool:
@@ -166,7 +189,9 @@ def _incident(books: Books, playbook: EventPlaybook, look: Look, case: Case, now
 
 def _lasting(incident: Incident) -> dict[str, Json]:
     """What an incident keeps over its occurrences."""
-    return {k: incident.body[k] for k in ("ticket_key", "messages", "notes") if k in incident.body}
+    return {
+        k: incident.body[k] for k in ("ticket_key", "messages", "notes", "reports", "reported") if k in incident.body
+    }
 
 
 def _without_repeated_lines(incident: Incident) -> Incident:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.errors import Conflict, NotFound
 from core.model import Incident, IncidentStatus, Json, Severity, TimelineEntry
@@ -18,6 +19,14 @@ from core.store.tables import IncidentRow
 OPEN_STATES = frozenset(
     {IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED, IncidentStatus.IN_PROGRESS, IncidentStatus.MITIGATED}
 )
+
+SORTS: Mapping[str, InstrumentedAttribute[Any]] = {
+    "created_at": IncidentRow.created_at,
+    "detected_at": IncidentRow.detected_at,
+    "severity": IncidentRow.severity,
+    "status": IncidentRow.status,
+    "service": IncidentRow.subject,
+}
 
 
 class Incidents:
@@ -126,6 +135,38 @@ class Incidents:
             query = query.where(_mentions(text.strip()))
         query = query.order_by(IncidentRow.updated_at.desc(), IncidentRow.incident_id).limit(limit)
         return tuple(_incident(row) for row in self._session.scalars(query))
+
+    def page(
+        self,
+        tenant: str,
+        *,
+        statuses: Collection[IncidentStatus] = (),
+        severities: Collection[Severity] = (),
+        subject: str | None = None,
+        playbook: str | None = None,
+        sort: str = "created_at",
+        descending: bool = True,
+        offset: int = 0,
+        limit: int = 20,
+    ) -> tuple[tuple[Incident, ...], int]:
+        """One page of the incidents that match every given filter, and how many match; equals are ordered by id.
+
+        ``sort`` is a key of :data:`SORTS`.
+        """
+        wanted = [IncidentRow.tenant == tenant]
+        if statuses:
+            wanted.append(IncidentRow.status.in_([s.value for s in statuses]))
+        if severities:
+            wanted.append(IncidentRow.severity.in_([int(s) for s in severities]))
+        if subject is not None:
+            wanted.append(IncidentRow.subject == subject)
+        if playbook is not None:
+            wanted.append(IncidentRow.playbook == playbook)
+        total = self._session.scalar(select(func.count()).select_from(IncidentRow).where(*wanted)) or 0
+        column = SORTS[sort]
+        ordered = select(IncidentRow).where(*wanted).order_by(column.desc() if descending else column.asc())
+        rows = self._session.scalars(ordered.order_by(IncidentRow.incident_id).offset(offset).limit(limit))
+        return tuple(_incident(row) for row in rows), total
 
     def counts(self, tenant: str) -> Mapping[IncidentStatus, int]:
         """How many incidents are in each state; every state is a key."""

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from core.service.workbench import Workbench
 from server.limits import Limits
-from server.routes import health
+from server.routes import actions, health, incidents
 from server.security import GuardedRoute, Identify
 
 
 def routes(wb: Callable[[], Workbench], identify: Identify) -> list[GuardedRoute]:
     """Every address with its access rule, and the page that lists them."""
     listed = health.routes(lambda: wb().store.ping(), identify)
+    listed += incidents.routes(wb, identify) + actions.routes(wb, identify)
     listed.append(GuardedRoute("/docs", health.contents(listed), rule="public", identify=identify))
     limits = Limits(lambda: wb().ctx.settings.telltale_requests_per_minute)
     for route in listed:

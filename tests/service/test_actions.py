@@ -304,12 +304,12 @@ def test_a_proposal_is_void_when_the_configuration_changed_even_after_approval(b
     assert (done.state, done.result["called"]) == (S.FAILED, False)
 
 
-def test_newer_drafts_replace_open_proposals_but_no_drafts_do_not(bench: Bench) -> None:
-    rollback, _ = bench.propose(ROLLBACK, POOL)
+def test_a_newer_draft_of_the_same_kind_replaces_an_open_proposal_and_leaves_the_others(bench: Bench) -> None:
+    rollback, pool = bench.propose(ROLLBACK, POOL)
     bench.propose()
-    assert bench.action(rollback).state is S.PROPOSED
-    bench.propose(POOL)
-    assert "no longer" in bench.action(rollback).reason
+    (further,) = bench.propose(replace(ROLLBACK, params={"target_version": "v2.3.8"}))
+    assert "newer proposal" in bench.action(rollback).reason
+    assert {bench.action(pool).state, further.state} == {S.PROPOSED}
 
 
 def test_a_proposal_expires(bench: Bench) -> None:
