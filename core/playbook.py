@@ -143,6 +143,7 @@ class EventPlaybook(Strict):
     freq: str = Field("min", description="D: judged once a day, so a date means the end of that day")
     loader: str
     loader_params: Mapping[str, object] = Field(default_factory=dict)
+    live_demo: bool = Field(False, description="The demo's files are made anew, up to this minute, for every look")
     inputs: Mapping[str, str] = Field(default_factory=dict, description="File: what it holds; replaceable by people")
     verify: tuple[str, ...] = ()
     events: tuple[EventUse, ...] = Field(min_length=1)

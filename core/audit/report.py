@@ -10,6 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from core.model import (
+    Action,
     Case,
     Delivery,
     Delta,
@@ -198,6 +199,12 @@ def decision_json(trace: Trace) -> dict[str, Json]:
     row = to_json(trace.decision)
     assert isinstance(row, dict)
     return row
+
+
+def action_json(action: Action) -> JsonObject:
+    """An action with its proposal's fields at top level, as the acceptance list names them."""
+    row = dict(_object(to_json(action)))
+    return {**_object(row.pop("proposal")), **row, "approved_by": ", ".join(action.approvals) or None}
 
 
 def incident_json(incident: Incident) -> JsonObject:

@@ -10,11 +10,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.access import Principal, require
-from core.act.message import Message
+from core.act.channels import audience
+from core.act.message import Button, Message
 from core.audit.report import to_json
 from core.decide.decision import LIGHT
 from core.errors import ConfigError, Conflict
 from core.model import (
+    Action,
     Delivery,
     DeliveryState,
     Incident,
@@ -25,7 +27,6 @@ from core.model import (
     Look,
     Notification,
     Run,
-    Severity,
 )
 from core.playbook import EventPlaybook
 from core.service.workbench import Workbench
@@ -58,7 +59,7 @@ def queue(
     messages += [recovery(wb, playbook, i) for i in recovered if i.alerted]
     queued = []
     for message in messages:
-        for name in wb.channels:
+        for name in audience(wb.channels, message.severity):
             if (delivery := _queue(wb, books, message, name, look, who, now)) is not None:
                 queued.append(delivery)
     return tuple(queued)
@@ -73,9 +74,7 @@ def _queue(
     who: Principal,
     now: datetime,
 ) -> Delivery | None:
-    """One message on one channel, unless the channel wants worse ones only or an identical one went out."""
-    if not _wanted(wb, name, message.severity):
-        return None
+    """One message on one channel, unless an identical one went out."""
     try:
         queued = books.outbox.enqueue(wb.channels[name].compose(message), look.trigger.tenant, who.user, now)
     except Conflict:
@@ -90,11 +89,6 @@ def _queue(
         correlation_id=look.run_id,
     )
     return queued
-
-
-def _wanted(wb: Workbench, name: str, severity: Severity | None) -> bool:
-    least = getattr(wb.channels[name], "min_severity", Severity.LOW)
-    return severity is None or severity >= least
 
 
 def group_of(playbook: EventPlaybook, incident: Incident) -> str:
@@ -159,6 +153,81 @@ def recovery(wb: Workbench, playbook: EventPlaybook, incident: Incident) -> Mess
     )
 
 
+def request(wb: Workbench, playbook: EventPlaybook, incident: Incident, action: Action) -> Message:
+    """That an action waits for somebody's yes, with both answers as buttons. Source: DP-18."""
+    proposal, value = action.proposal, f"{incident.incident_id}|{action.action_id}"
+    label = str(incident.body.get("label") or incident.subject)
+    return Message(
+        light=LIGHT[incident.severity],
+        subject=f"Approval needed: {proposal.title}",
+        title=f"Approval needed: {proposal.title}",
+        summary=proposal.description,
+        drivers=(),
+        actions=(),
+        confidence=_confidence(incident),
+        link=link(wb, playbook, incident),
+        playbook=playbook.name,
+        as_of=action.proposed_at.strftime("%Y-%m-%d %H:%M UTC"),
+        dedup_key=f"approval:{action.action_id}",
+        run_id=incident.run_id,
+        incident_id=incident.incident_id,
+        severity=incident.severity,
+        facts=(
+            ("Action", f"{proposal.action_type} ({action.action_id})"),
+            ("Incident", f"{incident.incident_id} {label}"),
+            ("ETA", f"{proposal.eta_minutes} min"),
+            ("Risk", f"{proposal.risk_score:.2f}"),
+            ("Mode", "dry run: the request is only shown" if action.mode == "dry_run" else "live"),
+        ),
+        buttons=(Button("Approve", f"approve|{value}", "primary"), Button("Reject", f"reject|{value}", "danger")),
+    )
+
+
+def ask_approval(
+    wb: Workbench, books: Books, incident: Incident, action: Action, actor: str, now: datetime
+) -> Delivery | None:
+    """Queues the question by the channel that can carry its answer; None where there is none or it was asked."""
+    name = next((n for n in ("slack_bot", "slack") if n in wb.channels), None)
+    if name is None:
+        return None
+    message = request(wb, wb.events[incident.playbook], incident, action)
+    try:
+        queued = books.outbox.enqueue(wb.channels[name].compose(message), incident.tenant, actor, now)
+    except Conflict:
+        return None
+    books.audit.append(
+        incident.tenant,
+        "act",
+        "message_queued",
+        {"delivery": queued.id, "channel": name, "action": action.action_id, "actor": actor},
+        now,
+        incident_id=incident.incident_id,
+        correlation_id=incident.run_id,
+    )
+    return queued
+
+
+def unhelpful(wb: Workbench, action: Action, incident: Incident) -> None:
+    """Tells people that an action was carried out and did not help."""
+    label = str(incident.body.get("label") or incident.subject)
+    text = str(action.verify_result.get("text", ""))
+    playbook = wb.events[incident.playbook]
+    message = replace(
+        alert(wb, playbook, (incident,)),
+        subject=f"[{incident.severity.name}] {label}: {action.proposal.title} did not help",
+        title=f"[{incident.severity.name}] {label}: {action.proposal.title} did not help",
+        summary=text,
+        dedup_key=f"unhelpful:{action.action_id}",
+    )
+    now = wb.ctx.clock.now()
+    with wb.store.begin() as books:
+        for name in audience(wb.channels, message.severity):
+            try:
+                books.outbox.enqueue(wb.channels[name].compose(message), incident.tenant, "system", now)
+            except Conflict:
+                continue
+
+
 def link(wb: Workbench, playbook: EventPlaybook, incident: Incident) -> str:
     """Where the message's link leads: the incident on the playbook's page."""
     base = wb.ctx.settings.telltale_public_url.rstrip("/")
@@ -209,13 +278,15 @@ def _facts(playbook: EventPlaybook, incidents: Sequence[Incident], label: str) -
         ("Type", ", ".join(_words(i.type) for i in incidents)),
         ("Detected", first.detected_at.strftime("%Y-%m-%d %H:%M UTC")),
         ("Incident", ", ".join(i.incident_id for i in incidents)),
-        *((_words(str(k)).capitalize(), _figure(v)) for k, v in figures if isinstance(v, str | int | float)),
+        *((_words(str(k)).capitalize(), _figure(str(k), v)) for k, v in figures if isinstance(v, str | int | float)),
     ]
     return tuple(rows[:MOST_FACTS])
 
 
-def _figure(value: Json) -> str:
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+def _figure(name: str, value: Json) -> str:
+    if isinstance(value, float):
+        return f"{value:.2%}" if name.endswith(("rate", "share")) else f"{value:,.4g}"
+    return str(value)
 
 
 def body(playbook: EventPlaybook, incidents: Sequence[Incident]) -> JsonObject:

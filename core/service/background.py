@@ -9,7 +9,8 @@ from collections.abc import Callable
 from core.access import Principal
 from core.check.run import is_warm, warm
 from core.errors import WorkbenchError
-from core.service import runs, schedules, sending
+from core.service import alerts, execution, runs, schedules, sending
+from core.service.verification import VERIFIERS
 from core.service.workbench import Workbench
 
 TICK_S = 5.0
@@ -28,7 +29,12 @@ class Background:
 
     def start(self) -> None:
         """Starts warming up, delivering and keeping the schedules."""
-        for name, work in (("warm", self._first), ("outbox", self._outbox), ("schedules", self._schedules)):
+        for name, work in (
+            ("warm", self._first),
+            ("outbox", self._outbox),
+            ("schedules", self._schedules),
+            ("actions", self._actions),
+        ):
             thread = threading.Thread(target=work, name=f"telltale-{name}", daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -70,6 +76,10 @@ class Background:
     def _schedules(self) -> None:
         while not self._stop.wait(TICK_S):
             self._guarded(lambda: schedules.tick(self._wb))
+
+    def _actions(self) -> None:
+        while not self._stop.wait(TICK_S):
+            self._guarded(lambda: execution.tick(self._wb, VERIFIERS, alerts.unhelpful))
 
     def _guarded(self, work: Callable[[], object]) -> None:
         try:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import threading
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from core.access import Principal, require
+from core.decide import proposals
 from core.errors import ConfigError, InputError, TooLarge
 from core.events import EventFiles
 from core.load.export import write_csv
 from core.load.sql import load_select, require_select
 from core.model import Incident, Json
 from core.playbook import EventPlaybook
+from core.service import execution, segments, tools
 from core.service.workbench import Workbench
 from core.store.books import Books
 from core.store.inputs import StoredInput
 
 MIB = 1024 * 1024
+HEALED_FOR = timedelta(hours=1)  # then the demo's fault comes back, for the next presentation
+MAKING = threading.Lock()
 
 
 def folder(path: Path) -> dict[str, Path]:
@@ -27,7 +34,7 @@ def folder(path: Path) -> dict[str, Path]:
 
 def documents(wb: Workbench, playbook: str, tenant: str) -> Mapping[str, Json]:
     """The playbook's stored documents; empty when it reads everything from files."""
-    return {}
+    return segments.documents(wb, tenant) if playbook == "segment_drift" else {}
 
 
 def files(wb: Workbench, playbook: EventPlaybook, tenant: str, *, demo: bool) -> EventFiles:
@@ -37,15 +44,34 @@ def files(wb: Workbench, playbook: EventPlaybook, tenant: str, *, demo: bool) ->
     """
     stored = listing(wb, tenant, playbook.name)
     if not stored:
-        return demo_files(wb, playbook) if demo else {}
+        return demo_files(wb, playbook, tenant) if demo else {}
     return {s.file: _answer(wb, s.query, s.file) if s.query else _path(wb, s.sha256) for s in stored}
 
 
-def demo_files(wb: Workbench, playbook: EventPlaybook) -> EventFiles:
-    """The files that ship with the playbook, its runbooks among them."""
+def demo_files(wb: Workbench, playbook: EventPlaybook, tenant: str) -> EventFiles:
+    """The demo's files: those that ship with the playbook, or made up to this minute where the playbook says so."""
     own, runbooks = wb.data / playbook.name, wb.data.parent / "playbooks" / playbook.name / "runbooks"
+    if playbook.live_demo:
+        return folder(_made(wb, playbook, tenant))
     found = {k: p for k, p in folder(own).items() if p.suffix != ".py" and "__pycache__" not in k}
     return {**{f"runbooks/{k}": p for k, p in folder(runbooks).items()}, **found}
+
+
+def _made(wb: Workbench, playbook: EventPlaybook, tenant: str) -> Path:
+    """The folder with the demo of this minute; earlier ones are removed. The sandbox's remedies show in it."""
+    now = wb.ctx.clock.now()
+    healed = max((h for h in execution.healed(wb, tenant).values() if now - h < HEALED_FOR), default=None)
+    base = wb.ctx.settings.telltale_home / "demo" / playbook.name
+    made = base / f"{now:%Y%m%dT%H%M}{f'-{healed:%H%M%S}' if healed else ''}"
+    with MAKING:
+        if not made.exists():
+            part = base / f"{made.name}.part"
+            shutil.rmtree(part, ignore_errors=True)
+            tools.generate(playbook.name, 1, part, now=now, healed=healed)
+            part.rename(made)
+            for old in sorted(p for p in base.iterdir() if p.name < f"{now - timedelta(minutes=5):%Y%m%dT%H%M}"):
+                shutil.rmtree(old, ignore_errors=True)
+    return made
 
 
 def listing(wb: Workbench, tenant: str, playbook: str) -> tuple[StoredInput, ...]:
@@ -138,4 +164,4 @@ def _answer(wb: Workbench, query: str, file: str) -> bytes:
 
 def in_flight(books: Books, incident: Incident) -> bool:
     """Whether an action of the incident was approved and is not over."""
-    return False
+    return any(proposals.in_flight(a) for a in books.actions.of_incident(incident.tenant, incident.incident_id))

@@ -160,8 +160,8 @@ def _object(value: Json) -> dict[str, Json]:
     return value
 
 
-def generate(playbook: str, seed: int, out: Path) -> list[Path]:
-    """A seeded, made-up data set in the playbook's own file formats.
+def generate(playbook: str, seed: int, out: Path, **options: object) -> list[Path]:
+    """A seeded, made-up data set in the playbook's own file formats; ``options`` are its generator's own.
 
     Raises: NotFound when the playbook has no generator.
     """
@@ -173,5 +173,5 @@ def generate(playbook: str, seed: int, out: Path) -> list[Path]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    paths: list[Path] = module.generate(seed, out)
+    paths: list[Path] = module.generate(seed, out, **options)
     return paths

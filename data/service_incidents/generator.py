@@ -30,17 +30,20 @@ OTHERS = (
 TIMEOUTS = 847
 
 
-def generate(seed: int, out: Path, now: datetime | None = None, hours: int = 4) -> list[Path]:
+def generate(
+    seed: int, out: Path, now: datetime | None = None, hours: int = 4, healed: datetime | None = None
+) -> list[Path]:
     """Writes metrics.csv, logs.csv, deployments.csv, services.csv and the playbook's runbooks below ``out``.
 
     The newest row is less than a minute older than ``now`` (default: this moment); the same seed and moment give
-    the same bytes.
+    the same bytes. From ``healed`` on the payment service is well again.
     """
     rng = np.random.default_rng(seed)
     end = (now or datetime.now(UTC)).astimezone(UTC).replace(second=0, microsecond=0)
+    well = 0.0 if healed is None else max(0.0, (end - healed).total_seconds() / 60 + 1)
     tables = {
-        "metrics": _metrics(rng, end, hours * 60),
-        "logs": _logs(rng, end, hours * 60),
+        "metrics": _metrics(rng, end, hours * 60, well),
+        "logs": _logs(rng, end, hours * 60, well),
         "deployments": _deployments(end),
         "services": pd.DataFrame(
             [(*s, f"https://wiki.example/runbooks/{s[0]}") for s in SERVICES],
@@ -62,14 +65,14 @@ def _stamp(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _metrics(rng: np.random.Generator, end: datetime, minutes: int) -> pd.DataFrame:
+def _metrics(rng: np.random.Generator, end: datetime, minutes: int, well: float) -> pd.DataFrame:
     fault = np.diff(np.linspace(0, FAULT_ERRORS, FAULT_MINUTES * HOSTS + 1).round()).astype(int)
     rows = []
     for service, *_ in SERVICES:
         paying = service == "payment-service"
         for m in range(minutes):
             age = minutes - 1 - m
-            bad = paying and age < FAULT_MINUTES
+            bad = paying and well <= age < FAULT_MINUTES
             for h in range(HOSTS):
                 requests = REQUESTS if paying else int(rng.integers(150, 250))
                 errors = int(fault[age * HOSTS + h]) if bad else _few(rng, paying, age, h)
@@ -87,7 +90,7 @@ def _few(rng: np.random.Generator, paying: bool, age: int, host: int) -> int:
     return int(rng.binomial(200, 0.004))
 
 
-def _logs(rng: np.random.Generator, end: datetime, minutes: int) -> pd.DataFrame:
+def _logs(rng: np.random.Generator, end: datetime, minutes: int, well: float) -> pd.DataFrame:
     rows: list[tuple[str, str, str, str, str, str]] = []
 
     def add(seconds: float, service: str, level: str, kind: str, text: str) -> None:
@@ -96,7 +99,14 @@ def _logs(rng: np.random.Generator, end: datetime, minutes: int) -> pd.DataFrame
         rows.append((at, service, level, message, kind, f"{service.split('-')[0]}-{int(rng.integers(1, HOSTS + 1))}"))
 
     for seconds in rng.uniform(0, (FAULT_MINUTES - 1) * 60, TIMEOUTS):
-        add(seconds, "payment-service", "ERROR" if seconds > 60 else "CRITICAL", "DatabaseConnectionTimeout", TIMEOUT)
+        if seconds >= well * 60:
+            add(
+                seconds,
+                "payment-service",
+                "ERROR" if seconds > 60 else "CRITICAL",
+                "DatabaseConnectionTimeout",
+                TIMEOUT,
+            )
     for kind, text, count in OTHERS:
         for seconds in rng.uniform(0, 25 * 60, count):
             add(seconds, "payment-service", "ERROR", kind, text)

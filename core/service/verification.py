@@ -1,0 +1,56 @@
+"""Reading a signal again after an action: what each playbook looks at to say whether it helped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+
+from core.detect.events import Scene
+from core.events import EventFiles, load_events, sight, verified
+from core.model import Action, Incident
+from core.playbook import EventPlaybook
+from core.service import inputs
+from core.service.execution import Verdict, Verifier
+from core.service.workbench import Workbench
+
+
+def service(wb: Workbench, action: Action) -> Verdict:
+    """Whether the service is within its limits over the minutes since the action was carried out. Source: DP-17.
+
+    Earlier minutes are not looked at: no action can make them better.
+    """
+    with wb.store.read() as books:
+        incident = books.incidents.get(action.tenant, action.incident_id)
+    playbook = wb.events[incident.playbook]
+    files = inputs.files(wb, playbook, action.tenant, demo=True)
+    return reading(wb, playbook, incident, files, action.executed_at or action.updated_at)
+
+
+def reading(wb: Workbench, playbook: EventPlaybook, incident: Incident, files: EventFiles, since: datetime) -> Verdict:
+    """The verdict over the minutes after ``since``."""
+    now = wb.ctx.clock.now()
+    minutes = max(1, math.floor((now - since).total_seconds() / 60))
+    dataset = load_events(playbook, files, {}, wb.ctx, now)
+    short = playbook.model_copy(update={"events": tuple(_shorter(playbook, minutes))})
+    seen = sight(short, Scene(dataset, verified(playbook, dataset, wb.check, now), now, wb.ctx.engine))
+    found = next((f for f in seen.findings if f.subject == incident.subject), None)
+    if found is not None:
+        return Verdict(False, found.summary, dict(found.details))
+    if any(subject == incident.subject for subject, _ in seen.healthy):
+        return Verdict(True, f"{incident.subject} is within its limits over the last {minutes} min.")
+    return Verdict(False, f"There is no data of {incident.subject} since the action.")
+
+
+def _shorter(playbook: EventPlaybook, minutes: int) -> list[object]:
+    """The detectors with a window that begins after the action."""
+    uses: list[object] = []
+    for use in playbook.events:
+        window = use.params.get("window_minutes")
+        if isinstance(window, int | float):
+            use = use.model_copy(update={"params": {**use.params, "window_minutes": min(window, minutes)}})
+        uses.append(use)
+    return uses
+
+
+VERIFIERS: Mapping[str, Verifier] = {"service_incidents": service}
