@@ -19,6 +19,7 @@ from core.errors import InputError
 from core.load import dialect as dialects
 from core.load import formats, layout, sheet
 from core.load.columnar import load_parquet
+from core.load.glimpse import FROM_LINES, First, glimpse
 from core.load.inference import Candidates, candidates, conventions
 from core.load.layout import Layout
 from core.load.options import LoadOptions
@@ -67,10 +68,12 @@ def load_file(
     max_bytes: int = MAX_BYTES,
     progress: Progress | None = None,
     table: str | None = None,
+    first: First | None = None,
 ) -> Loaded:
     """``source`` as a typed Parquet table in ``folder``, with a report of everything that was understood.
 
     Every data row is either loaded or listed as rejected. ``name`` is the file's name as people know it.
+    ``first`` is called with a glimpse of a large text before its rows are judged.
     Raises: InputError naming the file and what was expected, TooLarge over ``max_bytes``.
     """
     options = options or LoadOptions()
@@ -85,7 +88,7 @@ def load_file(
         connection = connect(folder)
         try:
             told(0.2, "Understanding")
-            judged = _judge(connection, spool, name, options, room, rejects, told)
+            judged = _judge(connection, spool, name, options, room, rejects, told, first)
             rejects_file = rejects.close()
             _require_rows(judged, rejects, name)
             told(0.9, "Finishing")
@@ -159,6 +162,7 @@ def _judge(
     room: Path,
     rejects: RejectList,
     told: Progress,
+    first: First | None,
 ) -> _Judged:
     target = room / "typed.parquet"
     if spool.head.startswith(b"PAR1"):
@@ -176,7 +180,7 @@ def _judge(
             (*book.notes, *judged.notes), book.sheets,
         )  # fmt: skip
     text = readable(spool.path, spool.head, name, options.encoding)
-    return _from_text(connection, text, name, options, room, rejects, told)
+    return _from_text(connection, text, name, options, room, rejects, told, first)
 
 
 def _from_text(
@@ -187,12 +191,16 @@ def _from_text(
     room: Path,
     rejects: RejectList,
     told: Progress,
+    first: First | None,
 ) -> _Judged:
     lines, whole = _head(text.path)
     dialect = dialects.detected(lines, options)
     sample = list(records(lines, dialect))
     plan = _planned(sample, [*sample, *_spread(text.path, dialect)], dialect.delimiter, name, options, whole=whole)
-    judged = _quick(connection, text, dialect, plan, room, told) if _simple(text, dialect, plan) else None
+    simple = _simple(text, dialect, plan)
+    if first is not None and simple and text.newlines >= FROM_LINES:
+        first(glimpse(connection, text, dialect, plan.layout.skip, plan.columns))
+    judged = _quick(connection, text, dialect, plan, room, told) if simple else None
     if judged is None:
         told(0.3, "Reading row by row")
         rows_in = _staged(text, dialect, plan.layout, room / "raw.parquet", rejects)
@@ -209,6 +217,15 @@ class _Plan:
     sample: Mapping[str, Sequence[str]]
     stated: frozenset[str]
     notes: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[TypedColumn, ...]:
+        """Every column in its likeliest format."""
+        shape = self.layout
+        return tuple(
+            TypedColumn(n, o, c.formats[0] if c.formats else formats.TEXT)
+            for n, o, c in zip(shape.names, shape.originals, self.candidates, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,14 +262,10 @@ def _simple(text: Text, dialect: Dialect, plan: _Plan) -> bool:
 def _quick(
     connection: duckdb.DuckDBPyConnection, text: Text, dialect: Dialect, plan: _Plan, room: Path, told: Progress
 ) -> _Rows | None:
-    shape = plan.layout
-    columns = tuple(
-        TypedColumn(n, o, c.formats[0] if c.formats else formats.TEXT)
-        for n, o, c in zip(shape.names, shape.originals, plan.candidates, strict=True)
-    )
+    columns = plan.columns
     told(0.3, "Loading")
     try:
-        rows = copy_clean(connection, text, dialect, shape.skip, columns, room / "typed.parquet")
+        rows = copy_clean(connection, text, dialect, plan.layout.skip, columns, room / "typed.parquet")
     except NotClean:
         return None
     return _Rows(columns, rows, rows, (*plan.notes, *choices(columns, plan.sample)))

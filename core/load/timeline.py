@@ -63,10 +63,20 @@ def _best(connection: duckdb.DuckDBPyConnection, path: Path, timed: Sequence[Col
 
     def rank(item: tuple[int, Column]) -> tuple[float, ...]:
         position, c = item
-        hint = 2 * bool(_EXACT.fullmatch(c.name)) + bool(_HINT.search(c.name)) - 2 * bool(_LATER.search(c.name))
-        return (bool(varied[c.name]), hint, filled[c.name], -position)
+        return (bool(varied[c.name]), _hint(c), filled[c.name], -position)
 
     return max(enumerate(timed), key=rank)[1].name
+
+
+def likely(columns: Sequence[Column]) -> str | None:
+    """The column that says when as far as its name and position tell; None when none holds times."""
+    timed = [c for c in columns if c.type in (ColumnType.DATE, ColumnType.TIMESTAMP)]
+    return max(timed, key=_hint).name if timed else None
+
+
+def _hint(column: Column) -> int:
+    name = column.name
+    return 2 * bool(_EXACT.fullmatch(name)) + bool(_HINT.search(name)) - 2 * bool(_LATER.search(name))
 
 
 def regularity(seconds: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[str | None, str]:

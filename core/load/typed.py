@@ -55,14 +55,7 @@ def copy_clean(
     """
     import duckdb
 
-    names = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(columns)))
-    nulls = ", ".join(quoted_text(n) for n in f.NULLS)
-    source = (
-        f"read_csv({quoted_text(str(text.path))}, auto_detect=false, header=false, skip={skip}, "
-        f"delim={quoted_text(dialect.delimiter)}, quote={quoted_text(dialect.quote or '')}, "
-        f"escape={quoted_text(dialect.quote or '')}, columns={{{names}}}, strict_mode=true, "
-        f"nullstr=[{nulls}], max_line_size={MAX_CELL})"
-    )
+    source = clean_source(text, dialect, skip, len(columns))
     empty = f"coalesce({', '.join(f'c{i}' for i in range(len(columns)))}) IS NULL"
     values = ", ".join(_checked(i, c, empty) for i, c in enumerate(columns))
     try:
@@ -72,6 +65,18 @@ def copy_clean(
     if not text.quotes and rows not in (text.newlines - skip, text.newlines - skip + 1):
         raise NotClean("blank lines")
     return rows
+
+
+def clean_source(text: Text, dialect: Dialect, skip: int, width: int, *, careless: bool = False) -> str:
+    """SQL that reads a file as ``width`` columns of text, ``c0`` and on; ``careless`` passes over flawed lines."""
+    names = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(width))
+    nulls = ", ".join(quoted_text(n) for n in f.NULLS)
+    return (
+        f"read_csv({quoted_text(str(text.path))}, auto_detect=false, header=false, skip={skip}, "
+        f"delim={quoted_text(dialect.delimiter)}, quote={quoted_text(dialect.quote or '')}, "
+        f"escape={quoted_text(dialect.quote or '')}, columns={{{names}}}, strict_mode={str(not careless).lower()}, "
+        f"ignore_errors={str(careless).lower()}, nullstr=[{nulls}], max_line_size={MAX_CELL})"
+    )
 
 
 def _checked(i: int, column: TypedColumn, empty: str) -> str:

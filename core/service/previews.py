@@ -47,6 +47,20 @@ def outline(engine: Engine, table: Table, time_column: str, metric: MetricSpec, 
     ).panel
 
 
+def gathered(hourly: pd.DataFrame, *, mean: bool) -> tuple[pd.DataFrame, str]:
+    """Hourly sums as one series coarse enough for one chart, and its frequency.
+
+    Shape: ``hourly`` as :meth:`core.load.glimpse.Glimpse.hourly` gives it; the series has columns ts and value.
+    """
+    limits = hourly["ts"].iloc[[0, -1]].tolist() if len(hourly) else [pd.Timestamp(0)] * 2
+    span: timedelta = limits[1] - limits[0]
+    least = list(STEPS).index(natural(span))
+    freq = next((f for f in list(STEPS)[least:] if span / STEPS[f] <= POINTS), "MS")
+    sums = hourly.set_index("ts").resample(freq).sum(min_count=1)
+    value = sums["total"] / sums["cells"] if mean else sums["total"]
+    return value.rename("value").reset_index(), freq
+
+
 def _moment(value: object) -> datetime:
     if isinstance(value, datetime):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)

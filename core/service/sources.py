@@ -17,6 +17,7 @@ from core.baseline.measure import MetricSpec
 from core.check.spec import CheckSpec
 from core.errors import InputError, NotFound
 from core.load.file import Progress, load_file
+from core.load.glimpse import First
 from core.load.options import LoadOptions
 from core.load.report import Loaded
 from core.model import Column, ColumnType, Dataset, Direction, MetricKind, Provenance, Run, Table
@@ -247,6 +248,7 @@ def read(
     name: str,
     options: LoadOptions | None = None,
     progress: Progress | None = None,
+    first: First | None = None,
 ) -> Loaded:
     """An uploaded file as a table with a report of what was understood. Raises: InputError, TooLarge."""
     return load_file(
@@ -257,6 +259,7 @@ def read(
         options=options,
         max_bytes=wb.ctx.settings.telltale_max_upload_mb * 1024 * 1024,
         progress=progress,
+        first=first,
     )
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from core.errors import InputError, NotFound, WorkbenchError
 from core.load.file import Progress, table_name
+from core.load.glimpse import First
 from core.load.options import LoadOptions
 from core.load.report import Loaded
-from core.model import ColumnType, Table
+from core.model import Column, ColumnType, Table
 from core.service import previews, sources
 from core.service.sources import NUMERIC, TIMES, SourceDefinition
 from core.service.workbench import Workbench
@@ -53,10 +54,12 @@ class Draft:
     problem: WorkbenchError | None = None
 
 
-def receive(wb: Workbench, name: str, content: bytes, progress: Progress | None = None) -> Upload:
+def receive(
+    wb: Workbench, name: str, content: bytes, progress: Progress | None = None, first: First | None = None
+) -> Upload:
     """An uploaded file, read with everything detected. Raises: InputError, TooLarge."""
     options = LoadOptions()
-    return Upload(name, len(content), options, sources.read(wb, content, name, options, progress))
+    return Upload(name, len(content), options, sources.read(wb, content, name, options, progress, first))
 
 
 def draft(wb: Workbench, title: str, uploads: Sequence[Upload]) -> Draft:
@@ -123,9 +126,9 @@ def with_time(upload: Upload, column: str) -> LoadOptions:
     return upload.options.model_copy(update={"time_column": column, "types": types})
 
 
-def first_measure(table: Table, time_column: str) -> str | None:
+def first_measure(columns: Sequence[Column], time_column: str) -> str | None:
     """The column that the first look shows: the leftmost number that is not an identifier."""
-    numbers = (c.name for c in table.columns if c.type in NUMERIC and c.name != time_column)
+    numbers = (c.name for c in columns if c.type in NUMERIC and c.name != time_column)
     return next((name for name in numbers if not sources.is_id(name)), None)
 
 

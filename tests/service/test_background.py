@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,14 +12,14 @@ from core.service.workbench import Workbench
 
 
 @pytest.fixture
-def warmed(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+def warmed(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Set when the checks were warmed; the real import takes seconds."""
     done = threading.Event()
     monkeypatch.setattr(background, "warm", done.set)
     monkeypatch.setattr(background, "is_warm", done.is_set)
     monkeypatch.setattr(background, "DRAWN_S", 0.0)
     monkeypatch.setattr(background, "demo", lambda _wb: None)
-    yield done
+    return done
 
 
 def test_slow_imports_wait_for_the_first_page_and_hurry_when_asked(wb: Workbench, warmed: threading.Event) -> None:
