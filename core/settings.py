@@ -44,6 +44,7 @@ class Settings(BaseSettings):
         description="Secrets of senders of signed webhooks: name=whsec_... or tenant/name=whsec_..., comma separated",
     )
     telltale_timezone: str = Field("UTC", description="Time zone of schedules and of dates on screen")
+    telltale_production: bool = Field(True, description="Off only on a developer's machine: allows SLACK_UNSIGNED")
     telltale_demo: bool = Field(True, description="Load the demo data on first start")
     telltale_max_upload_mb: int = Field(1024, ge=1, description="Largest file that is read, in MiB")
     telltale_http_allow: str = Field(
@@ -83,6 +84,9 @@ class Settings(BaseSettings):
     slack_channel: str | None = Field(None, description="Channel the Slack bot writes to, e.g. C0123456789")
     slack_signing_secret: SecretStr | None = Field(
         None, description="Signing secret of the Slack app; empty = its buttons are refused"
+    )
+    slack_unsigned: bool = Field(
+        False, description="Take unsigned Slack buttons too; counts only while TELLTALE_PRODUCTION is off"
     )
     slack_api_url: str = Field("https://slack.com/api", description="Slack Web API")
     slack_min_severity: Severity = Field("LOW", description="Least severity that is told on Slack")
