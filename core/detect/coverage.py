@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import median
+from statistics import median_high
 
 from core.model import Incident, IncidentStatus, Json, Segment
 
@@ -56,7 +56,7 @@ def coverage(segments: Sequence[Segment], incidents: Iterable[Incident]) -> Cove
         segments=len(segments),
         monitored=sum(s.is_active and s.watch.monitoring for s in segments),
         open_by_type=dict(sorted(Counter(i.type for i in known if i.status in OPEN).items())),
-        median_lead=median(leads) if leads else None,
+        median_lead=median_high(leads) if leads else None,
         worst_lead=max(leads, default=None),
         late=sum(lead > MOST_LEAD for lead in leads),
     )
