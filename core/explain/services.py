@@ -65,7 +65,7 @@ class ServiceExplainer(CaseExplainer):
         finding = question.findings[0]
         if finding.type == STALE:
             return _stale(question, finding)
-        spans = self._spans()
+        spans = self.spans()
         asked = Investigator(question.engine, question.dataset.tables, question.subject, question.now, spans)
         about, limits = asked.about(), numbers_of(finding.details.get("limits"))
         facts = asked.facts(limits["error_rate"], limits["p99_ms"])
@@ -100,7 +100,8 @@ class ServiceExplainer(CaseExplainer):
             recommendation_types=MEANINGS,
         )
 
-    def _spans(self) -> Spans:
+    def spans(self) -> Spans:
+        """How far each question looks."""
         return Spans(
             window_minutes=self.window_minutes,
             top_errors_minutes=self.top_errors_minutes,
