@@ -99,6 +99,7 @@ def _summary(
 
 def job(wb: Workbench, who: Principal) -> str:
     """Takes a snapshot of every watched segment; answers what it did in a sentence."""
+    require(who, "incidents:write")
     done = take(wb, who)
     failed = f", {len(done.failed)} could not be counted: {'; '.join(done.failed.values())}" if done.failed else ""
     return f"{len(done.snapshots)} snapshots taken{failed}"
