@@ -145,6 +145,7 @@ def _comparison(
         text = f"{m.measure.capitalize()} {written(kind, value)} against {written(kind, expected)}, {against}: {change}"
         numbers |= {"baseline": expected, "vs_baseline_abs": value - expected}
         numbers |= {} if pct is None else {"vs_baseline_pct": pct}
+        numbers |= {} if kind == "size_jump" else {"value_pct": value * 100, "baseline_pct": expected * 100}
     about = {"metric": m.measure, "label": m.measure, "system": m.finding.subject, "unit": "", "reference": name}
     return _fact(m, "metric", name, f"{text}.", numbers=numbers, end=m.finding.end, data=(about,))
 

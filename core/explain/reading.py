@@ -65,11 +65,16 @@ def _figure(m: re.Match[str], facts: dict[str, Evidence], text: str) -> str:
     if fact is None or (value is None and not m[2].endswith("_pct")):
         return m.group()
     if m[2].endswith("_pct"):
-        said = re.search(r"(?i)\b(?:by|rose|fell|up|down|dropped|grew)\s*$", text[: m.start()])
-        said = said or re.match(r"(?i)\s*(?:above|below|higher|lower|more|less|over|under)\b", text[m.end() :])
-        return words.percent(value, signed=not said)
+        before = re.search(r"(?i)\b(?:by|rose|fell|up|down|dropped|grew)\s*$", text[: m.start()])
+        after = re.match(r"(?i)\s*(?:above|below|higher|lower|more|less|over|under)\b", text[m.end() :])
+        return words.percent(value, signed=not (before or after or _is_level(m[2].removesuffix("_pct"))))
     unit = str(fact.data[0].get("unit") or "") if fact.data and (m[2] in _LEVEL or m[2].endswith("_abs")) else ""
     return words.number(value, unit, signed=m[2].endswith("_abs"))
+
+
+def _is_level(name: str) -> bool:
+    """Whether a percentage is how much there is and not how far it moved."""
+    return not name.startswith("vs_") and name.split("_")[-1] in _LEVEL
 
 
 def _drivers(
