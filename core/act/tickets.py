@@ -63,12 +63,17 @@ def open_ticket(message: Message, ctx: Context) -> Ticket:
     Raises: ConfigError without settings, InputError without an incident, ProviderError when Jira refuses.
     """
     label = message.incident_id or ""
+    settings = ctx.settings
+    return opened(fields(message, label, settings.jira_project, settings.jira_issue_type), label, ctx)
+
+
+def opened(described: JsonObject, label: str, ctx: Context) -> Ticket:
+    """The ticket with this label, or a new one with these fields. Raises: as :func:`open_ticket`."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", label):
         raise InputError("A ticket needs the id of an incident.", field="incident_id")
     if found := _find(label, ctx):
         return Ticket(found, _browse(found, ctx), created=False)
-    body: JsonObject = {"fields": _fields(message, label, ctx.settings)}
-    key = _key(answered(_call("POST", "/issue", body, ctx)))
+    key = _key(answered(_call("POST", "/issue", {"fields": described}, ctx)))
     return Ticket(key, _browse(key, ctx), created=True)
 
 
@@ -102,11 +107,12 @@ def _find(label: str, ctx: Context) -> str | None:
     return _key(issues[0]) if issues else None
 
 
-def _fields(message: Message, label: str, settings: Settings) -> JsonObject:
+def fields(message: Message, label: str, project: str, issue_type: str) -> JsonObject:
+    """A new ticket's fields: plain text only, priority by severity, found again by its label."""
     priority = PRIORITIES[message.severity] if message.severity is not None else _BY_LIGHT[message.light]
     return {
-        "project": {"key": settings.jira_project},
-        "issuetype": {"name": settings.jira_issue_type},
+        "project": {"key": project},
+        "issuetype": {"name": issue_type},
         "summary": clip(message.headline, SUMMARY),
         "description": _description(message),
         "labels": ["telltale", label],

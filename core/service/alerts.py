@@ -207,6 +207,19 @@ def ask_approval(
     return queued
 
 
+def follow(wb: Workbench, books: Books, incident: Incident, event: str, actor: str, now: datetime) -> None:
+    """The incident's ticket, if it has one, gets the event as a comment and the status that goes with it."""
+    if "jira" not in wb.channels or not incident.body.get("ticket_key") or incident.playbook not in wb.events:
+        return
+    message = replace(
+        recovery(wb, wb.events[incident.playbook], incident),
+        title=f"{incident.incident_id} is {incident.status}",
+        summary=f"{event} (by {actor})",
+        dedup_key=f"moved:{incident.incident_id}:{incident.updated_at.isoformat()}",
+    )
+    books.outbox.enqueue(wb.channels["jira"].compose(message), incident.tenant, actor, now)
+
+
 def unhelpful(wb: Workbench, action: Action, incident: Incident) -> None:
     """Tells people that an action was carried out and did not help."""
     label = str(incident.body.get("label") or incident.subject)

@@ -10,6 +10,7 @@ from core.access import Principal, require
 from core.decide import lifecycle
 from core.errors import Conflict, WorkbenchError
 from core.model import Incident, IncidentStatus
+from core.service import alerts
 from core.service.desk import Desk
 from core.service.workbench import Workbench
 
@@ -44,6 +45,7 @@ def move(
         desk.drop_open(saved)
         books.incidents.save(saved, expected=current.updated_at)
         desk.close()
+        alerts.follow(wb, books, saved, saved.timeline[-1].event, who.user, now)
         books.audit.append(
             who.tenant,
             "person",

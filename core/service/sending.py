@@ -267,7 +267,7 @@ def _attempt(wb: Workbench, owner: str, item: Leased) -> None:
     with wb.store.begin() as books:
         books.outbox.mark_sent(item.delivery.id, reference, now)
         _audit(books, item, "message_sent", {"reference": reference}, now)
-    _tell_incident(wb, item, now)
+    _tell_incident(wb, item, reference, now)
 
 
 def _failed(wb: Workbench, owner: str, item: Leased, error: WorkbenchError) -> None:
@@ -281,28 +281,32 @@ def _failed(wb: Workbench, owner: str, item: Leased, error: WorkbenchError) -> N
         _audit(books, item, "message_failed", {"error": str(error), "final": again is None}, now)
 
 
-def _tell_incident(wb: Workbench, item: Leased, now: datetime) -> None:
+def _tell_incident(wb: Workbench, item: Leased, reference: str, now: datetime) -> None:
     """The incident's timeline has the message. Apart from marking it sent: undone, that would send it twice."""
     for _ in range(2):
         try:
             with wb.store.begin() as books:
-                _note_alert(books, item, now)
+                _note_alert(books, item, reference, now)
         except Conflict:  # somebody changed the incident at the same moment; look again
             continue
         return
 
 
-def _note_alert(books: Books, item: Leased, now: datetime) -> None:
+def _note_alert(books: Books, item: Leased, reference: str, now: datetime) -> None:
     """The incident knows that people were told; a recovery message may follow only then."""
     if item.notification.incident_id is None:
         return
-    recovered = item.notification.dedup_key.startswith(f"{item.notification.channel}:{RECOVERED}:")
-    what = "recovery message" if recovered else "alert"
-    entry = TimelineEntry(now, f"{what} sent by {item.notification.channel}", item.delivery.created_by)
+    channel, about = item.notification.channel, item.notification.dedup_key.partition(":")[2].partition(":")[0]
+    what = {RECOVERED: "recovery message", "approval": "question", "moved": "change"}.get(about, "alert")
+    entry = TimelineEntry(now, f"{what} sent by {channel}", item.delivery.created_by)
     for incident_id in told(item.notification.dedup_key, item.notification.incident_id):
         incident = books.incidents.get(item.tenant, incident_id)
         after = max(now, incident.updated_at + timedelta(microseconds=1))
-        known = replace(incident, alerted=True, updated_at=after, timeline=(*incident.timeline, entry))
+        known = replace(incident, updated_at=after, timeline=(*incident.timeline, entry))
+        if channel == "jira":
+            known = replace(known, body={**known.body, "ticket_key": reference})
+        elif what == "alert":
+            known = replace(known, alerted=True)
         books.incidents.save(known, expected=incident.updated_at)
 
 

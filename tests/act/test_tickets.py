@@ -109,7 +109,7 @@ def nodes(node: object) -> list[JsonObject]:
 def test_a_description_is_always_one_jira_takes(text: str, lines: int) -> None:
     told = (text,) * lines
     message = replace(RED, title=text, summary=text, drivers=told, actions=told, facts=((text, text),) * lines)
-    fields = tickets._fields(message, "INC-1", everything_on())
+    fields = tickets.fields(message, "INC-1", "OPS", "Task")
     assert 0 < len(str(fields["summary"])) <= 255
     assert "\n" not in str(fields["summary"])
     assert all(n["text"] for n in nodes(fields["description"]) if n.get("type") == "text")

@@ -21,7 +21,7 @@ OFF = Settings(_env_file=None)
 
 
 def test_every_channel_is_on_with_its_settings_and_off_without() -> None:
-    assert tuple(ON) == ("email", "slack", "slack_bot", "teams", "webhook", "pagerduty")
+    assert tuple(ON) == ("email", "slack", "slack_bot", "teams", "webhook", "pagerduty", "jira")
     assert set(ON) == set(channels.names) == set(NEEDS)
     assert build_channels(OFF) == {}
 
@@ -93,7 +93,7 @@ class TestChannel:
 @pytest.mark.parametrize("name", [name for name in ON if name != "email"])  # a mail server's are in tests/adapters
 @pytest.mark.parametrize("status", [301, 400, 401, 404, 410, 429, 500, 503])
 def test_a_refusal_is_a_deliberate_error(name: str, status: int, httpserver: HTTPServer) -> None:
-    for path in ("/slack", "/teams", "/n8n", "/v2/enqueue", "/api/chat.postMessage"):
+    for path in ("/slack", "/teams", "/n8n", "/v2/enqueue", "/api/chat.postMessage", "/rest/api/3/search/jql"):
         httpserver.expect_request(path).respond_with_data("<html>canary", status=status)
     shown = ON[name].compose(INCIDENT)
     with pytest.raises(ProviderError) as caught:
@@ -112,9 +112,9 @@ def test_a_channel_is_told_from_its_least_severity_on() -> None:
 
 
 def test_slack_is_told_once_by_the_bot_where_there_is_one() -> None:
-    assert audience(ON, Severity.LOW) == ("email", "slack_bot", "teams", "webhook", "pagerduty")
+    assert audience(ON, Severity.LOW) == ("email", "slack_bot", "teams", "webhook", "pagerduty", "jira")
     webhook_only = build_channels(everything_on().model_copy(update={"slack_channel": None}))
-    assert audience(webhook_only, Severity.LOW) == ("email", "slack", "teams", "webhook", "pagerduty")
+    assert audience(webhook_only, Severity.LOW) == ("email", "slack", "teams", "webhook", "pagerduty", "jira")
     assert audience({}, Severity.CRITICAL) == ()
 
 

@@ -96,4 +96,4 @@ def test_nothing_is_left_for_later() -> None:
 @pytest.mark.parametrize("path", sources("core", "server", "ui"), ids=named)
 def test_module_is_one_room(path: Path) -> None:
     lines = len(path.read_text().splitlines())
-    assert lines <= (700 if path.name == "model.py" else 400)
+    assert lines <= (900 if path.name == "model.py" else 400)

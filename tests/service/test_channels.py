@@ -34,6 +34,8 @@ def on(settings: Settings, clock: Hand, httpserver: HTTPServer) -> Iterator[Work
     httpserver.expect_request("/teams").respond_with_data("", status=202)
     httpserver.expect_request("/n8n").respond_with_data("ok")
     httpserver.expect_request("/v2/enqueue").respond_with_json(PD, status=202)
+    httpserver.expect_request("/rest/api/3/search/jql").respond_with_json({"issues": []})
+    httpserver.expect_request("/rest/api/3/issue").respond_with_json({"key": "OPS-1234"}, status=201)
     every = everything_on(httpserver.url_for("").rstrip("/"))
     smtp = {k: v for k, v in settings.model_dump().items() if k.startswith(("smtp_", "telltale_home"))}
     wb = build(every.model_copy(update=smtp), clock)
@@ -73,7 +75,9 @@ def test_slack_500_leaves_the_others_delivered_pu_scenario_5(
         "teams": (DeliveryState.SENT, 1),
         "webhook": (DeliveryState.SENT, 1),
         "pagerduty": (DeliveryState.SENT, 1),
+        "jira": (DeliveryState.SENT, 1),
     }
+    assert after["jira"].reference == "OPS-1234"
     assert telemetry.value("integration_call_failures_total", adapter="slack") - before == 3
     with on.store.read() as books:
         failed = [e.decision for e in reversed(books.audit.list(who.tenant)) if e.action == "message_failed"]
@@ -112,7 +116,7 @@ def test_a_webhook_is_tried_again_under_the_same_id(
     assert second.headers["webhook-signature"] == Webhook(WEBHOOK_SECRET).sign(queued.id, on.ctx.clock.now(), body)
 
 
-@pytest.mark.parametrize("name", ["email", "slack_bot", "teams", "webhook", "pagerduty"])
+@pytest.mark.parametrize("name", ["email", "slack_bot", "teams", "webhook", "pagerduty", "jira"])
 def test_the_test_button_works(on: Workbench, who: Principal, name: str, post: Post, httpserver: HTTPServer) -> None:
     assert sending.test_message(on, who, name).state is DeliveryState.SENT
     sent = post.mails[0].decode() if name == "email" else httpserver.log[-1][0].get_data().decode()
@@ -127,6 +131,7 @@ def test_states_say_who_is_reached_or_what_is_needed(on: Workbench, wb: Workbenc
         "teams": "Teams channel of the workflow",
         "webhook": "Webhook at localhost",
         "pagerduty": "PagerDuty service of the routing key",
+        "jira": "Jira project OPS",
     }
     off = {s.name: s.needs for s in sending.channel_states(wb) if not s.on}
     assert off["webhook"] == "WEBHOOK_URL and WEBHOOK_SECRET"

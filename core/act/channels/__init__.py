@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from core.act import tickets
 from core.act.channel import Channel, audience, channels, wants
 from core.act.channels.email import EmailChannel
+from core.act.channels.jira import JiraChannel
 from core.act.channels.pagerduty import PagerDutyChannel
 from core.act.channels.slack import SlackChannel
 from core.act.channels.slack_bot import SlackBotChannel
@@ -18,6 +20,7 @@ __all__ = [
     "NEEDS",
     "Channel",
     "EmailChannel",
+    "JiraChannel",
     "PagerDutyChannel",
     "SlackBotChannel",
     "SlackChannel",
@@ -36,6 +39,7 @@ NEEDS = {
     "teams": "TEAMS_WEBHOOK_URL",
     "webhook": "WEBHOOK_URL and WEBHOOK_SECRET",
     "pagerduty": "PAGERDUTY_ROUTING_KEY",
+    "jira": "JIRA_URL, JIRA_EMAIL and JIRA_TOKEN",
 }  # the settings that switch a channel on
 
 
@@ -67,4 +71,7 @@ def _configured(settings: Settings) -> list[tuple[str, str, dict[str, object]]]:
         built.append(("webhook", settings.webhook_min_severity, {"host": host}))
     if settings.pagerduty_routing_key is not None:
         built.append(("pagerduty", settings.pagerduty_min_severity, {}))
+    if tickets.is_configured(settings):
+        place: dict[str, object] = {"project": settings.jira_project, "issue_type": settings.jira_issue_type}
+        built.append(("jira", "LOW", place))
     return built
