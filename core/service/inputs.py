@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import threading
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from core.access import Principal, require
 from core.decide import proposals
-from core.errors import ConfigError, InputError, TooLarge
+from core.errors import ConfigError, InputError, NotFound, TooLarge
 from core.events import EventFiles
 from core.load.export import write_csv
 from core.load.sql import load_select, require_select
@@ -25,6 +26,8 @@ from core.store.inputs import StoredInput
 MIB = 1024 * 1024
 HEALED_FOR = timedelta(hours=1)  # then the demo's fault comes back, for the next presentation
 MAKING = threading.Lock()
+REMOVED = hashlib.sha256(b"").hexdigest()  # a runbook without a word is one that was deleted
+RUNBOOK = re.compile(r"runbooks/[a-z0-9][a-z0-9-]{0,63}\.md")
 
 
 def folder(path: Path) -> dict[str, Path]:
@@ -40,21 +43,32 @@ def documents(wb: Workbench, playbook: str, tenant: str) -> Mapping[str, Json]:
 def files(wb: Workbench, playbook: EventPlaybook, tenant: str, *, demo: bool) -> EventFiles:
     """The tenant's own files, queries asked anew; with ``demo`` the demo's while there are none.
 
+    Runbooks that ship with the playbook always belong to them; the tenant's own take the place of those they replace.
     Raises: ProviderError or InputError when a query fails, ConfigError without a warehouse.
     """
     stored = listing(wb, tenant, playbook.name)
-    if not stored:
-        return demo_files(wb, playbook, tenant) if demo else {}
-    return {s.file: _answer(wb, s.query, s.file) if s.query else _path(wb, s.sha256) for s in stored}
+    own = {s.file: _answer(wb, s.query, s.file) if s.query else _path(wb, s.sha256) for s in stored}
+    tables = any(s.file in playbook.inputs for s in stored)
+    if not tables and not demo:
+        return own
+    given = {**shipped_runbooks(wb, playbook.name), **({} if tables else demo_files(wb, playbook, tenant)), **own}
+    removed = {s.file for s in stored if s.sha256 == REMOVED}
+    return {file: content for file, content in given.items() if file not in removed}
+
+
+def shipped_runbooks(wb: Workbench, playbook: str) -> dict[str, Path]:
+    """The runbooks that ship with the playbook, as ``runbooks/<id>.md``."""
+    found = folder(wb.data.parent / "playbooks" / playbook / "runbooks")
+    return {f"runbooks/{name}": path for name, path in found.items()}
 
 
 def demo_files(wb: Workbench, playbook: EventPlaybook, tenant: str) -> EventFiles:
     """The demo's files: those that ship with the playbook, or made up to this minute where the playbook says so."""
-    own, runbooks = wb.data / playbook.name, wb.data.parent / "playbooks" / playbook.name / "runbooks"
     if playbook.live_demo:
         return folder(_made(wb, playbook, tenant))
-    found = {k: p for k, p in folder(own).items() if p.suffix != ".py" and "__pycache__" not in k}
-    return {**{f"runbooks/{k}": p for k, p in folder(runbooks).items()}, **found}
+    own = folder(wb.data / playbook.name)
+    found = {k: p for k, p in own.items() if p.suffix != ".py" and "__pycache__" not in k}
+    return {**shipped_runbooks(wb, playbook.name), **found}
 
 
 def _made(wb: Workbench, playbook: EventPlaybook, tenant: str) -> Path:
@@ -132,7 +146,7 @@ def _save(
 
 def _known(wb: Workbench, playbook: str, file: str) -> None:
     known = wb.events[playbook].inputs
-    if file not in known:
+    if file not in known and not (RUNBOOK.fullmatch(file) and shipped_runbooks(wb, playbook)):
         raise InputError(f"{playbook} does not read '{file}'.", hint=f"It reads {', '.join(known)}.", field="file")
 
 
@@ -146,6 +160,14 @@ def _audited(wb: Workbench, books: Books, who: Principal, playbook: str, what: M
         correlation_id=playbook,
         approved_by=who.user,
     )
+
+
+def content(wb: Workbench, sha256: str) -> bytes:
+    """What an upload held, also one that was replaced since. Raises: NotFound."""
+    path = _path(wb, sha256)
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256) or not path.exists():
+        raise NotFound(f"There is no stored content {sha256[:12]}.", field="sha256")
+    return path.read_bytes()
 
 
 def _path(wb: Workbench, sha256: str) -> Path:
