@@ -9,7 +9,7 @@ from collections.abc import Callable
 from core.access import Principal
 from core.check.run import is_warm, warm
 from core.errors import WorkbenchError
-from core.service import alerts, execution, runs, schedules, sending
+from core.service import alerts, answers, execution, runs, schedules, sending
 from core.service.verification import VERIFIERS
 from core.service.workbench import Workbench
 
@@ -78,8 +78,10 @@ class Background:
             self._guarded(lambda: schedules.tick(self._wb))
 
     def _actions(self) -> None:
+        shown = answers.Shown()
         while not self._stop.wait(TICK_S):
             self._guarded(lambda: execution.tick(self._wb, VERIFIERS, alerts.unhelpful))
+            self._guarded(lambda: shown.refresh(self._wb))
 
     def _guarded(self, work: Callable[[], object]) -> None:
         try:

@@ -74,6 +74,11 @@ class Actions:
         query = select(ActionRow).where(due).order_by(ActionRow.updated_at)
         return tuple(_action(row) for row in self._session.scalars(query.limit(limit)))
 
+    def changed_since(self, since: datetime, limit: int = 200) -> tuple[Action, ...]:
+        """Actions of every tenant that were changed after ``since``, last changed first."""
+        query = select(ActionRow).where(ActionRow.updated_at > since).order_by(ActionRow.updated_at.desc())
+        return tuple(_action(row) for row in self._session.scalars(query.limit(limit)))
+
     def _values(self, action: Action) -> dict[str, object]:
         approvals: Json = list(action.approvals)
         return {
