@@ -72,12 +72,10 @@ def _add() -> None:
 def _person(user: User, now: datetime, *, own: bool) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center", gap="small", key=f"people_{user.id}"):
         with st.container(width="stretch", gap=None):
-            st.markdown(f"**{cards.safe(user.email)}**" + (" (you)" if own else ""))
+            st.text(user.email + (" (you)" if own else ""))  # Markdown would make a link of it
             st.caption(" · ".join(_facts(user, now)))
         if user.disabled_at:
             st.badge("no access", icon=":material/block:", color="red")
-        elif user.sub is None:
-            st.badge("not signed in yet", icon=":material/hourglass_empty:", color="gray")
         st.selectbox(
             f"Role of {user.email}", ROLES, index=ROLES.index(people.role_of(user.role)), width=150,
             label_visibility="collapsed", key=f"people_role_{user.id}_{user.role}", disabled=bool(user.disabled_at),
@@ -88,17 +86,21 @@ def _person(user: User, now: datetime, *, own: bool) -> None:
 
 
 def _facts(user: User, now: datetime) -> list[str]:
-    seen = f"last seen {words.moment(user.last_seen_at)} UTC" if user.last_seen_at else f"added {ago(user, now)}"
+    seen = f"last seen {words.moment(user.last_seen_at)} UTC" if user.last_seen_at else "has not signed in yet"
     return [
         seen,
-        f"added by {cards.safe(user.created_by)}",
+        f"added {_when(user, now)} by {_plain(user.created_by)}",
         *([f"Slack {user.slack_user_id}"] * bool(user.slack_user_id)),
     ]
 
 
-def ago(user: User, now: datetime) -> str:
-    """Today, or the date."""
-    return "today" if now - user.created_at < timedelta(days=1) else words.moment(user.created_at) + " UTC"
+def _when(user: User, now: datetime) -> str:
+    return "today" if now - user.created_at < timedelta(days=1) else f"on {user.created_at:%d %b %Y}"
+
+
+def _plain(text: str) -> str:
+    """A name without the mark that would make a link of an address."""
+    return cards.safe(text.split("@")[0])
 
 
 def _manage(user: User) -> None:

@@ -20,7 +20,7 @@ MADE = "people_token_made"  # the one place where a new secret waits until it wa
 def listing() -> None:
     """The tenant's keys, newest first."""
     st.header("API tokens")
-    st.caption("For programs: `Authorization: Bearer tlt_…`. A token may never more than the person who made it.")
+    st.caption("For programs, as a bearer token in the Authorization header; never more than its maker may do.")
     _add()
     told("people_tokens")
     _made()
@@ -76,7 +76,7 @@ def _token(token: Token) -> None:
         with st.container(width="stretch", gap=None):
             st.markdown(f"**{cards.safe(token.name)}** {token.prefix}…")
             used = f"last used {words.moment(token.last_used_at)} UTC" if token.last_used_at else "never used"
-            made = f"made by {cards.safe(token.created_by)}"
+            made = f"made by {cards.safe(token.created_by.split('@')[0])}"
             st.caption(f"{', '.join(token.scopes)} · {used} · until {words.moment(token.expires_at)} UTC · {made}")
         with st.popover("Revoke", icon=":material/key_off:", type="tertiary", key=f"people_ask_{token.id}"):
             st.markdown(f"Programs that use {cards.safe(token.name)} are refused from their next request on.")
