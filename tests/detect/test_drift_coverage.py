@@ -12,8 +12,22 @@ from tests.detect.segment_scene import day, segment
 
 def incident(kind: str, status: IncidentStatus, detected: datetime, since: datetime | None) -> Incident:
     body = {"baseline_receipt": {"since": since.isoformat()}} if since else {}
-    return Incident("INC-00000001", "default", "segment_drift", f"segment:a:{kind}", kind, Severity.HIGH, status, "t", "a",
-                    detected, detected, detected, "run", body=body)  # fmt: skip
+    return Incident(
+        incident_id="INC-00000001",
+        tenant="default",
+        playbook="segment_drift",
+        dedup_key=f"segment:a:{kind}",
+        type=kind,
+        severity=Severity.HIGH,
+        status=status,
+        title="a moved",
+        subject="a",
+        detected_at=detected,
+        created_at=detected,
+        updated_at=detected,
+        run_id="run",
+        body=body,
+    )
 
 
 def test_pu25_shares_lead_times_and_open_incidents_come_from_the_tables() -> None:
