@@ -10,7 +10,15 @@ from core.service.sending import ChannelState
 from ui import auth, cards, data, links, messages, words
 from ui.sending import delivery
 
-ICON = {"email": ":material/mail:", "slack": ":material/forum:"}
+ICON = {
+    "email": ":material/mail:",
+    "slack": ":material/forum:",
+    "slack_bot": ":material/smart_toy:",
+    "teams": ":material/groups:",
+    "webhook": ":material/webhook:",
+    "pagerduty": ":material/notifications_active:",
+    "jira": ":material/confirmation_number:",
+}
 
 
 def listing() -> None:
@@ -29,7 +37,7 @@ def _card(channel: ChannelState) -> None:
     if not channel.on:
         st.caption(f"Set {channel.needs} in .env and start again to switch it on.")
         return
-    st.caption(f"To {cards.safe(_recipient(channel.name))}")
+    st.caption(f"To {cards.safe(channel.recipient)}")
     st.button(
         "Send a test message", key=f"alerts_test_{channel.name}", icon=":material/network_check:", on_click=_test,
         args=(channel.name,), disabled=not auth.current().can("tools:manage"),
@@ -37,11 +45,6 @@ def _card(channel: ChannelState) -> None:
     result = st.session_state.get(f"alerts_tested_{channel.name}")
     if result is not None:
         delivery(result)
-
-
-def _recipient(name: str) -> str:
-    settings = data.bench().ctx.settings
-    return ", ".join(settings.recipients) if name == "email" else "the channel that the webhook belongs to"
 
 
 def _test(name: str) -> None:

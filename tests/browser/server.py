@@ -15,7 +15,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 # What a developer has configured must not reach a test: no real mail, chat or model.
-FOREIGN = ("TELLTALE_", "OPENAI_", "SMTP_", "SLACK_", "STREAMLIT_")
+FOREIGN = (
+    "TELLTALE_",
+    "OPENAI_",
+    "SMTP_",
+    "SLACK_",
+    "TEAMS_",
+    "WEBHOOK_",
+    "PAGERDUTY_",
+    "JIRA_",
+    "AIRFLOW_",
+    "STREAMLIT_",
+)
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def test_states_say_who_is_reached_or_what_is_needed(on: Workbench, wb: Workbenc
     }
     off = {s.name: s.needs for s in sending.channel_states(wb) if not s.on}
     assert off["webhook"] == "WEBHOOK_URL and WEBHOOK_SECRET"
-    assert set(off) == {"slack_bot", "teams", "webhook", "pagerduty"}
+    assert set(off) == {"slack_bot", "teams", "webhook", "pagerduty", "jira"}
 
 
 def test_no_secret_of_any_channel_is_kept(on: Workbench, who: Principal, clock: Hand) -> None:
