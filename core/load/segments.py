@@ -192,7 +192,16 @@ def read_yaml(text: str | bytes, name: str = "segments.yaml") -> tuple[Segment, 
 
 def write_yaml(segments: Sequence[Segment]) -> str:
     """The segments as YAML that :func:`read_yaml` reads back equal (without the times the store keeps)."""
-    return yaml.safe_dump({"segments": [_written(s) for s in segments]}, sort_keys=False, allow_unicode=True, width=110)
+    document = {"segments": [_written(s) for s in segments]}
+    written: str = yaml.dump(document, Dumper=_Spelled, sort_keys=False, allow_unicode=True, width=110)
+    return written
+
+
+class _Spelled(yaml.SafeDumper):
+    """Says everything where it stands: what :func:`read_yaml` refuses is not written either."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 (PyYAML calls it so)
+        return True
 
 
 def _written(segment: Segment) -> dict[str, Json]:
