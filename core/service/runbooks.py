@@ -82,6 +82,7 @@ def notes(wb: Workbench, who: Principal) -> tuple[str, ...]:
 
 def get(wb: Workbench, who: Principal, runbook_id: str) -> Runbook:
     """One runbook. Raises: NotFound."""
+    require(who, "incidents:read")
     found = next((r for r in listing(wb, who) if r.id == runbook_id), None)
     if found is None:
         raise NotFound(f"There is no runbook '{runbook_id}'.", field="runbook")
@@ -143,6 +144,7 @@ def save(wb: Workbench, who: Principal, runbook_id: str, draft: Draft, *, isnew:
 
     Raises: InputError naming the field, Conflict for a taken id, Forbidden.
     """
+    require(who, "tools:manage")
     file = _file(runbook_id)
     if isnew and any(r.id == runbook_id for r in listing(wb, who)):
         raise Conflict(f"There is a runbook '{runbook_id}' already.", hint="Choose another id, or edit that one.")
@@ -159,6 +161,7 @@ def save(wb: Workbench, who: Principal, runbook_id: str, draft: Draft, *, isnew:
 
 def restore(wb: Workbench, who: Principal, runbook_id: str, sha256: str) -> None:
     """An earlier version of the runbook is the present one again. Raises: NotFound, Forbidden."""
+    require(who, "tools:manage")
     if sha256 not in {v.sha256 for v in versions(wb, who, runbook_id)}:
         raise NotFound(f"There is no such version of {runbook_id}.", field="sha256")
     inputs.put_file(wb, who, PLAYBOOK, _file(runbook_id), inputs.content(wb, sha256), f"{runbook_id}.md")
@@ -166,6 +169,7 @@ def restore(wb: Workbench, who: Principal, runbook_id: str, sha256: str) -> None
 
 def delete(wb: Workbench, who: Principal, runbook_id: str) -> None:
     """The runbook is gone; its versions stay in the audit. Raises: NotFound, Forbidden."""
+    require(who, "tools:manage")
     runbook = get(wb, who, runbook_id)
     if runbook.shipped:
         inputs.put_file(wb, who, PLAYBOOK, _file(runbook_id), b"", "")
@@ -175,6 +179,7 @@ def delete(wb: Workbench, who: Principal, runbook_id: str) -> None:
 
 def reset(wb: Workbench, who: Principal, runbook_id: str) -> None:
     """The shipped text again, also of a shipped runbook that was deleted. Raises: Forbidden."""
+    require(who, "tools:manage")
     inputs.remove(wb, who, PLAYBOOK, _file(runbook_id))
 
 

@@ -130,6 +130,7 @@ class Imported:
 
 def export_yaml(wb: Workbench, who: Principal, ids: Sequence[str] = ()) -> str:
     """The segments (all, or those named) as YAML that can be imported. Raises: NotFound."""
+    require(who, "incidents:read")
     found = listing(wb, who)
     by_id = {s.id: s for s in found}
     if missing := [i for i in ids if i not in by_id]:
