@@ -45,7 +45,7 @@ class SnapshotChecks(DatasetCheck):
     def check(self, dataset: Dataset, now: datetime) -> tuple[CheckResult, ...]:
         """A failed result per fault, and one passed result for each check that found none."""
         snapshots, unreadable = _read(dataset.documents.get("snapshots"))
-        latest = max([now, *(p.read_at for p in dataset.provenance)])
+        latest = max([now, *(p.read_at for p in dataset.provenance), *_read_at(dataset)])
         failed = list(unreadable)
         for _, group in groupby(sorted(snapshots, key=lambda s: (s.segment, s.ts)), key=lambda s: s.segment):
             before: Snapshot | None = None
@@ -77,6 +77,13 @@ class SnapshotChecks(DatasetCheck):
         if gap > self.max_gap_days:
             message = f"{gap} days passed since the snapshot before, expected at most {self.max_gap_days}"
             yield "snapshot_without_gap", message, "ts"
+
+
+def _read_at(dataset: Dataset) -> Iterator[datetime]:
+    """When the snapshots were read, where the loader tells."""
+    told = dataset.documents.get("read_at")
+    if isinstance(told, str):
+        yield datetime.fromisoformat(told)
 
 
 def _future(latest: datetime) -> Fault:
