@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,10 @@ MOST_TRACKED = 2_000  # values of a column that was an attribute before
 _SHORT = 20  # values that any text column may have, however few the rows
 _AT_ONCE = 100  # segments in one statement
 _ID_NAMES = ("id", "user_id", "customer_id", "person_id", "account_id", "member_id", "people_id", "uid", "uuid")
+_PERSONAL = re.compile(
+    r"(^|_)(first|last|full|user|given|family|sur|nick)?_?name$|e?mail|phone|mobile|address|street|birth|ssn|iban|passport",
+    re.I,
+)
 _TRUTHS = (ColumnType.BOOLEAN, ColumnType.INTEGER, ColumnType.NUMBER)
 
 
@@ -65,7 +70,8 @@ def count(
     """A snapshot of every segment at ``at``; one that does not fit the table fails alone.
 
     ``before`` is the people table of the last snapshot: who entered and left is seen in it, by the same rules.
-    Attributes are the columns in ``tracked`` and every text, boolean or number column with few values.
+    Attributes are the columns in ``tracked`` and every text, boolean or number column with few values, unless its
+    name says that it tells who somebody is.
     Raises: NotFound when the table's data is gone, ProviderError when the engine fails.
     """
     relation = engine.relation(people.table)
@@ -127,9 +133,16 @@ def _describes(column: Column, values: int, rows: int) -> bool:
     """Whether a column groups people: few values, and each of them many times."""
     if column.type is ColumnType.BOOLEAN:
         return True
+    if names_people(column):
+        return False
     if column.type is ColumnType.TEXT:
         return 0 < values <= MOST_TEXTS and (values <= _SHORT or values * 5 <= rows)
     return 0 < values <= MOST_NUMBERS and values * 20 <= rows
+
+
+def names_people(column: Column) -> bool:
+    """Whether a column's name says that its values tell who somebody is."""
+    return column.type is not ColumnType.BOOLEAN and bool(_PERSONAL.search(column.name))
 
 
 def _labelled(values: Sequence[ValueCount]) -> list[tuple[str, ValueCount]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,7 +19,7 @@ from core.load.members import combinations, grouped
 from core.load.report import Loaded
 from core.load.rules import condition, parse_rules
 from core.load.segment_loader import PEOPLE, SegmentLoader
-from core.load.snapshots import People
+from core.load.snapshots import People, names_people
 from core.load.sql import load_select
 from core.model import Column, ColumnType, Ints, Json, Provenance, Segment, Table
 from core.redaction import mask_pii
@@ -31,10 +30,6 @@ PLAYBOOK = "segment_drift"
 SAMPLE = 5
 MOST_OVERLAPPING = 60  # segments in one overlap: one bit each
 _MASKED = "[masked]"
-_PERSONAL = re.compile(
-    r"(^|_)(first|last|full|user|given|family|sur|nick)?_?name$|e?mail|phone|mobile|address|street|birth|ssn|iban|passport",
-    re.I,
-)
 
 
 class StoredPeople(BaseModel):
@@ -193,10 +188,11 @@ def suggestions(wb: Workbench, who: Principal, field: str, text: str = "", limit
     """
     require(who, "incidents:read")
     table = current(wb, who.tenant).table
-    if table.column(field) is None:
+    known = table.column(field)
+    if known is None:
         listed = ", ".join(c.name for c in table.columns)
         raise InputError(f"There is no field '{field}'.", hint=f"There are {listed}.", field="field")
-    if _PERSONAL.search(field):
+    if names_people(known):
         return ()
     column = wb.ctx.engine.relation(table).c[field]
     parts: list[ColumnElement[Any]] = [column.label("value"), func.count().label("people")]
@@ -243,16 +239,15 @@ def preview(wb: Workbench, who: Principal, definition: object, saved: Segment | 
     sizes = grouped(engine, relation, (), masks).sizes
     order = relation.c[people.id_column or people.table.columns[0].name]
     rows = engine.fetch(relation.select().where(draft).order_by(order).limit(SAMPLE)).to_pylist()
-    sample = tuple({k: _masked(k, v) for k, v in row.items()} for row in rows)
+    personal = {c.name for c in people.table.columns if names_people(c)}
+    sample = tuple({k: _masked(v, k in personal) for k, v in row.items()} for row in rows)
     total = people.table.provenance.rows
     return Preview(sizes[0], total, sample, *(sizes[1:] if saved is not None else ()))
 
 
-def _masked(column: str, value: object) -> Json:
+def _masked(value: object, personal: bool) -> Json:
     plain = _plain(value)
-    if plain is None:
-        return None
-    if _PERSONAL.search(column):
+    if personal and plain is not None:
         return _MASKED
     return mask_pii(plain) if isinstance(plain, str) else plain
 
