@@ -182,7 +182,7 @@ class DriftDetector(EventDetector):
         past = scene.past.get((item.segment.id, self.type))
         if past is None:
             return ()
-        start, end = (datetime.fromisoformat(str(past[k])) for k in ("detected_at", "resolved_at"))
+        start, end = (datetime.fromisoformat(str(past.get(k) or scene.now)) for k in ("detected_at", "resolved_at"))
         if since is not None and since.date() >= start.date():
             return ()
         until = [s for s in item.history if s.ts <= end]
