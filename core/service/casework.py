@@ -30,6 +30,7 @@ from core.model import (
 )
 from core.playbook import EventPlaybook
 from core.service import actions, alerts, inputs
+from core.service.desk import Desk
 from core.service.refusals import keep_refused
 from core.service.workbench import Workbench
 from core.store.books import Books
@@ -128,10 +129,12 @@ def _keep(wb: Workbench, playbook: EventPlaybook, look: Look, who: Principal) ->
     auto = playbook.notify.auto and look.trigger.kind in AUTO
     with wb.store.begin() as books:
         kept = tuple(_incident(books, playbook, look, case, at) for case in look.cases)
-        recovered = _recovered(books, playbook, look, at)
+        desk = Desk(books, now)
+        recovered = _recovered(desk, playbook, look, at)
         queued = alerts.queue(wb, books, playbook, look, kept, recovered, who, now) if auto else ()
         done = _run(playbook, look, kept, queued, now)
         books.runs.save(done, idempotency_key=look.trigger.idempotency_key)
+        desk.close()
         _audit(books, look, kept, recovered, who, now)
     for k in kept:
         telemetry.explained(
@@ -250,12 +253,12 @@ def candidate(playbook: EventPlaybook, look: Look, case: Case, now: datetime) ->
     )
 
 
-def _recovered(books: Books, playbook: EventPlaybook, look: Look, now: datetime) -> tuple[Incident, ...]:
+def _recovered(desk: Desk, playbook: EventPlaybook, look: Look, now: datetime) -> tuple[Incident, ...]:
     """Counts the checks in a row that found an incident's subject in order; those that reached the limit come back.
 
-    They are resolved by the system unless an action of theirs is in flight.
+    They are resolved by the system, which rejects their open proposals, unless an action of theirs is in flight.
     """
-    done = []
+    done, books = [], desk.books
     for incident in books.incidents.list(
         look.trigger.tenant, statuses=OPEN_STATES, playbook=playbook.name, limit=10_000
     ):
@@ -270,6 +273,7 @@ def _recovered(books: Books, playbook: EventPlaybook, look: Look, now: datetime)
             better = replace(better, timeline=(*better.timeline, TimelineEntry(now, event, lifecycle.SYSTEM)))
         if count >= playbook.recovery.checks and not inputs.in_flight(books, incident):
             better = lifecycle.move(better, IncidentStatus.RESOLVED, lifecycle.SYSTEM, now, "recovered")
+            desk.drop_open(better)
         books.incidents.save(better, expected=incident.updated_at)
         if count == playbook.recovery.checks or better.status is IncidentStatus.RESOLVED:
             done.append(better)

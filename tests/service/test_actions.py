@@ -17,9 +17,23 @@ from core.access import Principal
 from core.bootstrap import build
 from core.decide.proposals import ApprovalRules, IllegalMove, executing_since
 from core.errors import Forbidden, InputError, NotFound, ProviderError
-from core.model import Action, ActionState, Incident, IncidentStatus, JsonObject, Proposal, Severity, TimelineEntry
+from core.model import (
+    Action,
+    ActionState,
+    CheckReport,
+    Dataset,
+    Incident,
+    IncidentStatus,
+    JsonObject,
+    Look,
+    Proposal,
+    Severity,
+    TimelineEntry,
+    Trigger,
+)
 from core.playbook import EventPlaybook, EventUse
-from core.service import actions, execution, incidents
+from core.service import actions, casework, execution, incidents
+from core.service.desk import Desk
 from core.service.execution import Verdict
 from core.service.workbench import Workbench
 from core.settings import Settings
@@ -63,6 +77,18 @@ SCALE = replace(
     ROLLBACK, action_type="scale_out", title="Add replicas", risk_score=0.05, requires_approval=False, params={}
 )
 S = ActionState
+LOOK = Look(
+    run_id="run-2",
+    playbook="services",
+    trigger=Trigger(kind="manual", actor="ana", tenant="default"),
+    started_at=NOW,
+    ended_at=NOW,
+    as_of=NOW,
+    dataset=Dataset({}),
+    checks=CheckReport(),
+    findings=(),
+    notes=(),
+)
 
 
 @dataclass
@@ -478,3 +504,21 @@ def test_proposing_approving_and_dismissing_at_once_never_waits_forever(shared: 
     assert not [o for o in outcomes if type(o).__name__ == "StoreError"]
     with shared.wb.store.read() as books:
         assert books.audit.verify("default").ok
+
+
+def test_dp07_a_recovery_rejects_what_is_still_open(bench: Bench) -> None:
+    """The system's own way of closing an incident goes over the same desk."""
+    (rollback,) = bench.propose(ROLLBACK)
+    healthy = {"explanation": BODY["explanation"], "healthy": 1}
+    with bench.wb.store.begin() as books:
+        current = books.incidents.get("default", INCIDENT.incident_id)
+        better = replace(current, body=healthy, updated_at=current.updated_at + timedelta(seconds=1))
+        books.incidents.save(better, expected=current.updated_at)
+    with bench.wb.store.begin() as books:
+        desk = Desk(books, NOW)
+        look = replace(LOOK, healthy=frozenset({INCIDENT.dedup_key}))
+        (resolved,) = casework._recovered(desk, bench.wb.events["services"], look, NOW)
+        desk.close()
+    assert resolved.status is IncidentStatus.RESOLVED
+    assert bench.action(rollback).rejected_by == "system"
+    assert bench.audited()[-1] == "action_rejected"
