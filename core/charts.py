@@ -87,7 +87,10 @@ def series_chart(
     import altair as alt
 
     _unchecked()
-    x = alt.X("ts:T", title=None, axis=alt.Axis(labelOverlap=True, grid=False, format=time_format(frame)))
+    axis = alt.Axis(labelOverlap=True, grid=False, format=time_format(frame))
+    if _few_days(frame):
+        axis = alt.Axis(labelOverlap=True, grid=False, format=time_format(frame), tickCount="day")
+    x = alt.X("ts:T", title=None, axis=axis)
     value_axis = alt.Axis(title=unit or None, format=value_format, grid=True)
     scale = alt.Scale(domain=_domain(frame), nice=True, clamp=False)
     base = alt.Chart(frame)
@@ -126,6 +129,12 @@ def _unchecked() -> None:
     from altair.utils import schemapi
 
     schemapi.disable_debug_mode()
+
+
+def _few_days(frame: pd.DataFrame) -> bool:
+    """Whether several ticks would fall on one day and be named alike."""
+    span = frame["ts"].max() - frame["ts"].min() if len(frame) else pd.Timedelta(0)
+    return pd.Timedelta(days=4) <= span < pd.Timedelta(days=14)
 
 
 def _domain(frame: pd.DataFrame) -> list[float]:

@@ -103,7 +103,7 @@ def flow(frame: pd.DataFrame, *, palette: Palette, height: int = 200) -> alt.Lay
 
 
 def overlap(frame: pd.DataFrame, *, palette: Palette) -> alt.LayerChart | alt.FacetChart:
-    """How many people each two segments share: darker is a larger part of the row's segment. A click picks the pair.
+    """How many people each two segments share: stronger is a larger part of the row's segment. A click picks the pair.
 
     Shape: ``frame`` has columns row, column, people and share (of the row's segment, in [0, 1]).
     """
@@ -126,21 +126,19 @@ def overlap(frame: pd.DataFrame, *, palette: Palette) -> alt.LayerChart | alt.Fa
     cell = base.mark_rect(cornerRadius=3, stroke=palette.edge, strokeWidth=2, cursor="pointer").encode(
         color=alt.Color(
             "share:Q",
-            scale=alt.Scale(domain=[0, 1], range=[_faint(palette), palette.line]),
+            scale=alt.Scale(domain=[0, 1], range=[_mixed(palette, 0.10), _mixed(palette, 0.62)]),
             legend=None,
         )
     )
-    text = base.mark_text(fontSize=12).encode(
-        text=alt.Text("people:Q", format=".3~s"),
-        color=alt.condition("datum.share > 0.55", alt.value(palette.edge), alt.value(palette.muted)),
-    )
+    ink = "#FFFFFF" if int(palette.edge[1:3], 16) < 128 else "#0F1117"
+    text = base.mark_text(fontSize=12, color=ink).encode(text=alt.Text("people:Q", format=".3~s"))
     return alt.layer(cell.add_params(pick), text).properties(height=alt.Step(40))
 
 
-def _faint(palette: Palette) -> str:
-    """The chart's background with a breath of its line colour."""
+def _mixed(palette: Palette, part: float) -> str:
+    """The chart's background with a part of its line colour: pale enough for numbers to be read on it."""
     pairs = ((int(palette.edge[i : i + 2], 16), int(palette.line[i : i + 2], 16)) for i in (1, 3, 5))
-    return "#" + "".join(f"{round(0.88 * edge + 0.12 * line):02x}" for edge, line in pairs)
+    return "#" + "".join(f"{round((1 - part) * edge + part * line):02x}" for edge, line in pairs)
 
 
 def _day() -> alt.X:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from statistics import median
 
 import pandas as pd
 
@@ -14,7 +13,7 @@ from core.detect.drift import DriftDetector, Verdict, kept_base
 from core.detect.events import Scene, event_detectors
 from core.detect.makeup import movers, total_variation
 from core.detect.watched import Watched
-from core.model import Incident, JsonObject, Severity, Snapshot
+from core.model import JsonObject, Severity, Snapshot
 from core.playbook import EventPlaybook
 
 INCIDENT = "incident"  # the base that an open incident was judged against
@@ -64,7 +63,7 @@ def _lines(detector: DriftDetector, item: Watched, scene: Scene) -> list[Compari
     found = [
         _line(detector, name, verdict, limit)
         for name, reference in references_of(detector, item, scene)
-        if (verdict := detector.verdict(item, item.judged, reference, kept=name == INCIDENT)) is not None
+        if (verdict := detector.verdict(item, item.judged, reference, name == INCIDENT)) is not None
     ]
     missing = "not enough history: two snapshots are needed"
     return found or [Comparison(detector.type, detector.noun, threshold=limit, note=missing)]
@@ -229,17 +228,6 @@ def rows_of(history: Sequence[Snapshot], names: Mapping[str, str]) -> pd.DataFra
         for s in history
     ]
     return pd.DataFrame(rows)
-
-
-def lead_times(incidents: Iterable[Incident]) -> tuple[float, ...]:
-    """Hours from the first drifting snapshot to the incident, for every incident that says since when."""
-    spans = [(i.detected_at - since).total_seconds() / 3600 for i in incidents if (since := _since(i.body))]
-    return tuple(max(0.0, hours) for hours in spans)
-
-
-def typical(hours: Sequence[float]) -> float | None:
-    """The median; None without any."""
-    return float(median(hours)) if hours else None
 
 
 def _naive(ts: datetime) -> datetime:

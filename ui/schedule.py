@@ -37,6 +37,7 @@ def editor(name: str, title: str, proposed: str | None = None) -> None:
         elif st.session_state.pop(f"alerts_schedule_saved_{name}", False):
             st.success("Saved.", icon=":material/check:")
         _next(cron, zone, now, on, bool(kept and kept.enabled and kept.cron == cron))
+        st.caption(f"{_what(name)} A missed time runs once after a start.")
         if kept:
             st.caption(f"Last set by {cards.safe(kept.updated_by)} on {words.moment(kept.updated_at)} UTC.")
     _history(history, title)
@@ -50,7 +51,13 @@ def _next(cron: str, zone: str, now: datetime, on: bool, saved: bool) -> None:
         return
     lead = "Next runs" if on and saved else "Once saved, it would run" if on else "Off. It would run"
     st.markdown(f"**{lead}**\n" + "\n".join(f"- {in_words(s, now, zone)}" for s in slots))
-    st.caption("A run keeps its report and opens an incident; it sends nothing. A missed time runs once after a start.")
+
+
+def _what(name: str) -> str:
+    """What a run by the clock does, as far as people hear of it."""
+    if name in data.bench().events:
+        return "A run keeps its report, opens or updates incidents, and alerts on every channel that is on."
+    return "A run keeps its report and opens an incident; it sends nothing." if "." not in name else ""
 
 
 def in_words(at: datetime, now: datetime, zone: str) -> str:

@@ -28,6 +28,10 @@ MENU = {
         ("quality", "Data quality", "fact_check", "Expectations on the loaded tables: results, failing rows, history."),
         ("detectors", "Detectors", "sensors", "Run detectors with your own parameters and compare what they find."),
     ),
+    "Segments": (
+        ("segments", "Segments", "groups", "Audiences under watch: size, make-up, conversion, churn, and what moved."),
+        ("segment_builder", "Segment builder", "filter_alt", "Write the rules of a segment and see live who matches."),
+    ),
     "Data": (("data", "Data", "upload_file", "Upload files, see how they were read, correct it, save a source."),),
     "Govern": (
         ("alerts", "Alerts", "send", "Channels, exact previews, and every message that was sent or is waiting."),
