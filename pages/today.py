@@ -53,8 +53,10 @@ send_slot.button(
 with body:
     sending.outcome()
     cards.verdict(trace, decision, headline_of(trace, book), explanation, run, book.freq)
+    waiting = st.container()  # always there: what comes and goes above others would leave stale twins
     if trace.checks.pending:
-        cards.checks_running()
+        with waiting:
+            cards.checks_running()
     cards.metrics(trace)
     left, right = st.columns([3, 2], gap="medium")
     with left:

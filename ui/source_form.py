@@ -14,7 +14,7 @@ from core.service.sources import SourceDefinition
 from core.service.uploads import Draft
 from ui import auth, cards, data, links, upload
 
-FREQUENCIES = {"h": "Hour", "D": "Day", "W": "Week", "MS": "Month"}
+FREQUENCIES = {"h": "Hour", "D": "Day", "W": "Week", "MS": "Month", "YS": "Year"}
 GOOD = ("up", "down", "none")
 # ISO codes of the holiday calendars people ask for first; any other code can be typed.
 COUNTRIES = [

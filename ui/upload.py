@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
     from streamlit.typing import UploadedFile
 
-PER = {"h": "hour", "D": "day", "W": "week", "W-MON": "week", "MS": "month"}
+PER = {"h": "hour", "D": "day", "W": "week", "W-MON": "week", "MS": "month", "YS": "year"}
 KINDS = "CSV, TSV and other delimited text, gzip of it, Excel or Parquet"
 
 

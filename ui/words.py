@@ -97,7 +97,7 @@ def bad_way(delta: Delta) -> bool | None:
     return (delta.vs_baseline_abs > 0) is (delta.metric.good is Direction.DOWN)
 
 
-PERIOD = {"h": "hour", "D": "day", "W": "week", "MS": "month", "min": "minute"}
+PERIOD = {"h": "hour", "D": "day", "W": "week", "MS": "month", "YS": "year", "min": "minute"}
 
 
 def period_word(freq: str) -> str:

@@ -1,4 +1,4 @@
-"""Start of the hour, day, week or month a moment falls into, as an SQL expression."""
+"""Start of the hour, day, week, month or year a moment falls into, as an SQL expression."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.engine.duck import quoted_text
 from core.errors import InputError
 
 # units stand inline: a bound unit in SELECT and in GROUP BY are two different expressions to PostgreSQL
-_UNITS = {"h": "'hour'", "D": "'day'", "W-MON": "'week'", "MS": "'month'"}
+_UNITS = {"h": "'hour'", "D": "'day'", "W-MON": "'week'", "MS": "'month'", "YS": "'year'"}
 FREQUENCIES = tuple(_UNITS)
 _INSTANT = DateTime(timezone=True)
 _PLAIN = DateTime(timezone=False)
@@ -21,7 +21,7 @@ _PLAIN = DateTime(timezone=False)
 def time_bucket(column: ColumnElement[Any], freq: str, timezone: str = "UTC") -> ColumnElement[Any]:
     """The start of the period ``column`` falls into, as a timestamp with time zone.
 
-    ``freq`` is h, D, W-MON (weeks begin on Monday) or MS. An hour is an instant. A day, week or month is
+    ``freq`` is h, D, W-MON (weeks begin on Monday), MS or YS. An hour is an instant. A day or longer is
     the calendar period in ``timezone``, marked by midnight UTC of its first day, so weekdays and daily
     steps stay regular where clocks change. A date column has no zone and keeps its calendar.
     Raises: InputError for an unknown frequency or zone.

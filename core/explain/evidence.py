@@ -106,6 +106,8 @@ class Question:
         """End of the judged period, exclusive."""
         if self.freq == "MS":
             return (self.as_of.replace(day=1) + timedelta(days=32)).replace(day=1)
+        if self.freq == "YS":
+            return self.as_of.replace(year=self.as_of.year + 1)
         return self.as_of + _LENGTHS.get(self.freq, timedelta(days=1))
 
 

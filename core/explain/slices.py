@@ -88,7 +88,9 @@ def _window(question: Question, table: Table, source: MetricSource, at: datetime
     start, end = at, at + (question.until - question.as_of)
     if question.freq == "MS":
         end = (at.replace(day=1) + timedelta(days=32)).replace(day=1)
-    if question.freq in ("D", "W", "MS") and question.timezone != "UTC" and _is_timestamp(table, source):
+    if question.freq == "YS":
+        end = at.replace(year=at.year + 1)
+    if question.freq in ("D", "W", "MS", "YS") and question.timezone != "UTC" and _is_timestamp(table, source):
         zone = ZoneInfo(question.timezone)
         start, end = (t.replace(tzinfo=zone).astimezone(UTC) for t in (start, end))
     return start, end

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from core.model import Delta
 
-PERIODS = {"min": "minute", "h": "hour", "D": "day", "W": "week", "MS": "month"}
+PERIODS = {"min": "minute", "h": "hour", "D": "day", "W": "week", "MS": "month", "YS": "year"}
 _PREFIX_UNITS = {"$", "€", "£"}
 
 
@@ -38,7 +38,7 @@ def percent(value: float | None, *, signed: bool = True) -> str:
 
 def period(at: datetime, freq: str) -> str:
     """The judged period: a date for days and longer, else date and time in UTC."""
-    return f"{at:%Y-%m-%d}" if freq in ("D", "W", "MS") else f"{at:%Y-%m-%d %H:%M} UTC"
+    return f"{at:%Y-%m-%d}" if freq in ("D", "W", "MS", "YS") else f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def subject(label: str, labels: Mapping[str, str]) -> str:

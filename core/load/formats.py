@@ -157,6 +157,13 @@ MONTH = Format(
     r"(19|20)[0-9]{2}-(0[1-9]|1[0-2])",
     "TRY_CAST({x} || '-01' AS DATE)",
 )
+YEAR = Format(
+    ColumnType.DATE,
+    "year",
+    "a year such as 2025",
+    r"(1[6-9]|2[01])[0-9]{2}",
+    "TRY_CAST({x} || '-01-01' AS DATE)",
+)
 COMPACT = Format(
     ColumnType.DATE,
     "compact date",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from core.load import formats as f
 from core.load.formats import Format
 from core.load.options import LoadOptions
+from core.load.timeline import YEAR_NAME
 from core.model import ColumnType
 
 TOLERANCE = 0.95  # a column has a type when at least this share of its values is written in one format
@@ -92,6 +93,8 @@ def _fits(found: Format, wanted: ColumnType) -> bool:
 
 def _possible(name: str, cells: Sequence[str], rules: Conventions, options: LoadOptions) -> list[Format]:
     found = [f.BOOLEAN]
+    if YEAR_NAME.fullmatch(name):
+        found.append(f.YEAR)
     if _TIME_NAME.search(name) or options.types.get(name) in (ColumnType.DATE, ColumnType.TIMESTAMP):
         found += [f.COMPACT, f.EPOCH, f.EPOCH_MS]
     found += [f.INTEGER] if not options.types.get(name) else [f.number(whole=True, zeros=True)]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _EXACT = re.compile(r"(?i)(date|day|ds|ts|time|timestamp|datetime|date_?time|event_?(time|date|ts)|period|month|week)")
 _HINT = re.compile(r"(?i)(^|[^a-z])(date|day|ts|time|timestamp|datetime|created|occurred|period|month|week)([^a-z]|$)")
 _LATER = re.compile(r"(?i)(updated|modified|deleted|birth|expir|due|end|ship|deliver|close|resolv)")
+YEAR_NAME = re.compile(r"(?i)(fiscal[ _]?|calendar[ _]?)?(year|yr|jahr|ann[ée]e|año)")
 _HOUR, _DAY = 3_600, 86_400
 _REGULAR = 0.6  # share of steps that must have the common length
 MAX_POINTS = 2_000_000
@@ -76,6 +77,8 @@ def likely(columns: Sequence[Column]) -> str | None:
 
 def _hint(column: Column) -> int:
     name = column.name
+    if YEAR_NAME.fullmatch(name):  # the coarsest of the columns that say when
+        return -3
     return 2 * bool(_EXACT.fullmatch(name)) + bool(_HINT.search(name)) - 2 * bool(_LATER.search(name))
 
 
@@ -90,6 +93,9 @@ def regularity(seconds: np.ndarray[tuple[int], np.dtype[np.int64]]) -> tuple[str
     months = (steps >= 28 * _DAY) & (steps <= 31 * _DAY)
     if float(months.mean()) >= _REGULAR and common not in (28 * _DAY,):
         return "MS", f"Monthly: {months.mean():.0%} of the steps are one month."
+    years = (steps >= 365 * _DAY) & (steps <= 366 * _DAY)
+    if float(years.mean()) >= _REGULAR:
+        return "YS", f"Yearly: {years.mean():.0%} of the steps are one year."
     name = _named(common)
     if share < _REGULAR or name is None:
         return None, f"Irregular: the most common step ({_spoken(common)}) makes {share:.0%} of all."

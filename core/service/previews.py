@@ -13,7 +13,13 @@ from core.model import Dataset, Panel, Table
 from core.ports import Engine
 
 POINTS = 600  # more than that on one chart is noise, and slow to draw
-STEPS = {"h": timedelta(hours=1), "D": timedelta(days=1), "W": timedelta(days=7), "MS": timedelta(days=30)}
+STEPS = {
+    "h": timedelta(hours=1),
+    "D": timedelta(days=1),
+    "W": timedelta(days=7),
+    "MS": timedelta(days=30),
+    "YS": timedelta(days=365),
+}
 HOURS_UP_TO = timedelta(days=3)  # irregular times over a shorter span are gathered per hour, else per day
 
 

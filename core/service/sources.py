@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from core.access import Principal, require
 from core.baseline.measure import MetricSpec
@@ -314,10 +314,13 @@ def propose(wb: Workbench, title: str, files: Sequence[tuple[Loaded, LoadOptions
         tables.append(StoredTable.of(loaded, time, options))
         freqs.append(loaded.report.frequency)
         numeric = [c.name for c in loaded.table.columns if c.type in NUMERIC and c.name != time]
-        measures = [n for n in numeric if not _ID.search(n)]
+        flags = _flags(wb, loaded.table, [n for n in numeric if not _ID.search(n)])
+        measures = [n for n in numeric if not _ID.search(n) and n not in flags]
         metrics += [guess_metric(n, loaded.table.name) for n in measures]
         dimensions += _dimensions(wb, loaded.table, time)
-        if skipped := sorted(set(numeric) - set(measures)):
+        if flags:
+            reasons.append(f"{', '.join(flags)} hold only 0 and 1, so they are not measured unless you mark them.")
+        if skipped := sorted(set(numeric) - set(measures) - set(flags)):
             reasons.append(f"{', '.join(skipped)} look like identifiers, so they are not measured.")
         if not measures:
             metrics.append(
@@ -337,12 +340,12 @@ def propose(wb: Workbench, title: str, files: Sequence[tuple[Loaded, LoadOptions
     return Proposal(definition, tuple(reasons))
 
 
-PERIODS = {"h": "hour", "D": "day", "W": "week", "MS": "month"}
+PERIODS = {"h": "hour", "D": "day", "W": "week", "MS": "month", "YS": "year"}
 
 
 def coarsest(freqs: Sequence[str]) -> str:
-    """The coarsest of the frequencies that charts and baselines work on: h, D, W or MS."""
-    order = ["h", "D", "W", "MS"]
+    """The coarsest of the frequencies that charts and baselines work on: h, D, W, MS or YS."""
+    order = list(PERIODS)
     known = [{"W-MON": "W"}.get(f, f) for f in freqs]
     ranks = [order.index(f) if f in order else 0 for f in known]
     return order[max(ranks)] if ranks else "D"
@@ -365,6 +368,21 @@ def guess_metric(column: str, table: str) -> MetricSpec:
         good=good,
         system=table,
     )
+
+
+def _flags(wb: Workbench, table: Table, names: Sequence[str]) -> list[str]:
+    """Whole-number columns that say yes or no (``label``, ``is_anomaly``): their sum over time is nobody's figure."""
+    whole = [c.name for c in table.columns if c.type is ColumnType.INTEGER and c.name in names]
+    if not whole:
+        return []
+    relation = wb.ctx.engine.relation(table)
+    ends = (e for i, n in enumerate(whole) for e in _ends(relation.c[n], i))
+    found = wb.ctx.engine.fetch(cast("Select[tuple[object, ...]]", select(*ends))).to_pylist()[0]
+    return [n for i, n in enumerate(whole) if (found[f"low{i}"], found[f"high{i}"]) == (0, 1)]
+
+
+def _ends(column: ColumnElement[int], i: int) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    return func.min(column).label(f"low{i}"), func.max(column).label(f"high{i}")
 
 
 def _dimensions(wb: Workbench, table: Table, time: str) -> list[str]:

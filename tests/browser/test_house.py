@@ -64,7 +64,7 @@ def test_first_request_after_start_is_a_deep_link(visit: Visit, tmp_path: Path) 
     with serving(tmp_path) as fresh:
         page = visit("/quality", base=fresh.url)
         assert page.title() == "Data quality · Telltale"
-        assert sorted(menu(page)) == sorted(TITLES.values())
+        assert set(TITLES.values()) <= set(menu(page))
         assert page.get_by_text("Local mode: no login").is_visible()
         page.context.close()  # before its server stops
 

@@ -155,3 +155,30 @@ def test_deleting_and_bringing_back_are_audited(wb: Workbench) -> None:
     with wb.store.read() as books:
         actions = [e.action for e in books.audit.list(wb.tenant)]
     assert sorted(actions) == ["source_deleted", "source_restored", "source_saved"]
+
+
+def test_yes_or_no_columns_are_not_measured_unless_marked(wb: Workbench) -> None:
+    rows = "".join(f"{d},{i},{i % 2},{int(i == 7)}\n" for i, d in enumerate(DAYS))
+    made = uploads.draft(wb, "Shop", [uploads.receive(wb, "shop.csv", f"day,orders,label,is_odd\n{rows}".encode())])
+    assert made.definition is not None
+    assert [m.name for m in made.definition.metrics] == ["orders"]
+    assert "label, is_odd hold only 0 and 1, so they are not measured unless you mark them." in made.reasons
+    assert {"label", "is_odd"} <= set(measures.to_rows(made.definition).index)
+
+
+def test_a_bare_year_says_when_and_is_gathered_per_year(wb: Workbench) -> None:
+    rows = "".join(f"{year},{100 + year - 1990},{shop}\n" for year in range(1990, 2026) for shop in "ab")
+    upload = uploads.receive(wb, "yearly.csv", f"year,sold,shop\n{rows}".encode())
+    assert (upload.loaded.report.time_column, upload.loaded.report.frequency) == ("year", "YS")
+    made = uploads.draft(wb, "Yearly", [upload]).definition
+    assert made is not None
+    assert ([m.name for m in made.metrics], made.freq) == (["sold"], "YS")
+    panel = previews.outline(wb.ctx.engine, upload.table, "year", made.metrics[0], made.freq)
+    assert panel.shape == (1, 36)
+    assert panel.values[0, [0, -1]].tolist() == [200.0, 270.0]
+    assert panel.index[0] == pd.Timestamp("1990-01-01", tz="UTC")
+
+
+def test_a_date_says_more_than_a_year(wb: Workbench) -> None:
+    rows = "".join(f"{d[:4]},{d},{i}\n" for i, d in enumerate(DAYS))
+    assert uploads.receive(wb, "x.csv", f"year,created,n\n{rows}".encode()).loaded.report.time_column == "created"
