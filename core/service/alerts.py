@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from core.access import Principal, require
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 QUICK_WAIT_S = 1.0  # a run from the shell ends with its messages sent or given up, so its retries do not wait long
 IDS = re.compile(r"INC-[0-9A-F]{8}")
 MOST_FACTS = 14
+MOST_TEXT = 80
+BEFORE_QUESTIONS = timedelta(milliseconds=1)  # people read of an incident before they are asked about its actions
 
 
 def queue(
@@ -76,7 +78,9 @@ def _queue(
 ) -> Delivery | None:
     """One message on one channel, unless an identical one went out."""
     try:
-        queued = books.outbox.enqueue(wb.channels[name].compose(message), look.trigger.tenant, who.user, now)
+        queued = books.outbox.enqueue(
+            wb.channels[name].compose(message), look.trigger.tenant, who.user, now - BEFORE_QUESTIONS
+        )
     except Conflict:
         return None
     books.audit.append(
@@ -291,9 +295,16 @@ def _facts(playbook: EventPlaybook, incidents: Sequence[Incident], label: str) -
         ("Type", ", ".join(_words(i.type) for i in incidents)),
         ("Detected", first.detected_at.strftime("%Y-%m-%d %H:%M UTC")),
         ("Incident", ", ".join(i.incident_id for i in incidents)),
-        *((_words(str(k)).capitalize(), _figure(str(k), v)) for k, v in figures if isinstance(v, str | int | float)),
+        *((_words(str(k)).capitalize(), _figure(str(k), v)) for k, v in figures if _tells(v, label)),
     ]
     return tuple(rows[:MOST_FACTS])
+
+
+def _tells(value: Json, label: str) -> bool:
+    """Whether a metric is worth a line of a message: a figure or a short text that is not said already."""
+    if isinstance(value, str):
+        return bool(value) and value != label and not value.startswith("http") and len(value) <= MOST_TEXT
+    return isinstance(value, int | float)
 
 
 def _figure(name: str, value: Json) -> str:
