@@ -21,6 +21,7 @@ TITLES = {
     "/data": "Data",
     "/alerts": "Alerts",
     "/audit": "Audit and cost",
+    "/people": "Users and tokens",
 }
 BACKGROUND = {"dark": "rgb(15, 17, 23)", "light": "rgb(255, 255, 255)"}
 
