@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.explain.ranking import Change, Symptom, ranked_changes
 from core.explain.runbooks import words
 from core.explain.service_facts import Deployment, Facts, TopError
 
@@ -135,10 +136,11 @@ def _topics(text: str) -> frozenset[str]:
 
 
 def _deployments(facts: Facts, w: DeploymentWeights, signs: Signs) -> Iterator[Cause]:
-    """Several deployments are told apart by the words they share with the error, never by which came last."""
+    """Several deployments are told apart by what they changed, never by which came last."""
     top = facts.top[0] if facts.top else None
     shared = {d: shared_topics(d, top.error_type) if top else () for d in suspects(facts, signs)}
-    for d in sorted(shared, key=lambda d: (-len(shared[d]), d.minutes_before)):
+    likely = _likely(facts, list(shared))
+    for d in sorted(shared, key=lambda d: likely.index(f"{d.ts.isoformat()} {d.version}")):
         parts = [(f"deployed {d.minutes_before:.0f} min before the onset", w.inside_lookback)]
         if top and top.share >= signs.dominant_share:
             parts.append((f"{top.error_type} is {100 * top.share:.1f} % of the errors", w.dominant_error))
@@ -159,6 +161,15 @@ def _deployments(facts: Facts, w: DeploymentWeights, signs: Signs) -> Iterator[C
             deployment=d,
             error_types=(top.error_type,) if top else (),
         )
+
+
+def _likely(facts: Facts, deployments: list[Deployment]) -> list[str]:
+    """The deployments by what their text and the new error lines have in common."""
+    changes = [
+        Change(f"{d.ts.isoformat()} {d.version}", d.service, d.ts, f"{d.version} {d.description}") for d in deployments
+    ]
+    lines = tuple((f"{t.error_type} {t.template}", t.share) for t in facts.templates if t.since > t.before)
+    return [change for change, _ in ranked_changes(changes, Symptom(facts.service, facts.onset, lines))]
 
 
 def _named(facts: Facts, wanted: tuple[str, ...], signs: Signs) -> list[TopError]:
