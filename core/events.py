@@ -152,9 +152,14 @@ def _case(
     asked = ask_model and ctx.model is not None
     explanation = _worded(question, explained, playbook, ctx) if asked else explained.explanation
     severity = max(f.severity for f in findings)
-    facts: dict[str, Json] = {**explained.metrics, "severity": int(severity), "findings": len(findings)}
+    facts: dict[str, Json] = {
+        **explained.metrics,
+        **explained.facts,
+        "severity": int(severity),
+        "findings": len(findings),
+    }
     return Case(
-        dedup_key=key_of(playbook, worst.subject, worst.type),
+        dedup_key=key_of(playbook, worst.subject, worst.type, worst.labels),
         type=worst.type,
         subject=worst.subject,
         title=explained.title,
@@ -171,13 +176,16 @@ def _case(
 def _worded(question: CaseQuestion, explained: Explained, playbook: EventPlaybook, ctx: Context) -> Explanation:
     from core.explain.case_wording import word
 
-    return word(question, explained, ctx, min_ai=playbook.policy.gates.min_ai)
+    gates = playbook.policy.gates
+    return word(question, explained, ctx, min_ai=gates.min_ai, template=playbook.prompt)
 
 
-def key_of(playbook: EventPlaybook, subject: str, kind: str) -> str:
-    """The dedup key of a case."""
-    template = playbook.notify.dedup_key
-    return template.replace("{name}", playbook.name).replace("{subject}", subject).replace("{type}", kind)
+def key_of(playbook: EventPlaybook, subject: str, kind: str, labels: Mapping[str, str] | None = None) -> str:
+    """The dedup key of a case; the template may also name labels of its finding, such as ``{source}``."""
+    key = playbook.notify.dedup_key
+    for name, text in {**(labels or {}), "name": playbook.name, "subject": subject, "type": kind}.items():
+        key = key.replace(f"{{{name}}}", text)
+    return key
 
 
 def _notes(seen: Sighting, checks: CheckReport, cases: tuple[Case, ...]) -> tuple[str, ...]:

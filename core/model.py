@@ -759,6 +759,7 @@ class Case:
     metrics: JsonObject = field(default_factory=dict)
     receipt: JsonObject = field(default_factory=dict)
     proposals: tuple[Proposal, ...] = ()
+    answer: JsonObject = field(default_factory=dict)  # the decision in the playbook's own output schema, if it has one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

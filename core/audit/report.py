@@ -173,7 +173,7 @@ def cases_report(
         "findings": [finding_json(f) for f in look.findings],
         "incidents": [incident_json(i) for _, i in kept],
         "explanations": [{"incident_id": i.incident_id, **_object(to_json(c.explanation))} for c, i in kept],
-        "decisions": [{"incident_id": i.incident_id, **_object(to_json(c.decision))} for c, i in kept],
+        "decisions": [{"incident_id": i.incident_id, **_object(to_json(c.decision)), **c.answer} for c, i in kept],
         "actions": [],
         "deliveries": to_json(deliveries),
         "provenance": to_json(look.dataset.provenance),

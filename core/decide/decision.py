@@ -54,21 +54,28 @@ def decide(policy: Policy, facts: Facts, explanation: Explanation) -> Decision:
 
 
 def decide_case(policy: Policy, facts: Facts, severity: Severity, explanation: Explanation) -> Decision:
-    """The decision on one case: the detector's severity stands, the table gives the light, somebody is told.
+    """The decision on one case: the detector's severity stands, the table gives light and action.
 
-    A model has no say in it. Source: acceptance, severity and light.
+    A model has no say in it; what would happen without a person (dismiss, auto_fix) needs the confidence of its gate,
+    else people are told. Source: acceptance, severity and light, DI-13.
     """
-    row = policy.fired(facts)
+    row, confidence = policy.fired(facts), _gated_confidence(explanation)
+    action: str = row.action
+    overruled: tuple[str, ...] = ()
+    if action in ("dismiss", "auto_fix") and confidence < policy.gates.auto_act:
+        overruled = (f"{action} needs a confidence of {policy.gates.auto_act:.2f}, this case has {confidence:.2f}",)
+        action = "notify_team"
     return Decision(
-        recommended_action="notify_team",
+        recommended_action=action,
         light=row.light,
         severity=severity,
-        confidence=_gated_confidence(explanation),
+        confidence=confidence,
         receipt=Receipt(
             row=row.name,
             because=row.because,
             inputs=_inputs(row, policy, facts),
             thresholds={"when": row.when.words() if row.when else "no other row", **policy.gates.model_dump()},
+            overruled=overruled,
             nearest_flip=nearest_flip(policy, facts),
         ),
     )

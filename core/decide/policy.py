@@ -77,6 +77,9 @@ class Row(Strict):
     light: Light
     because: str
     force: bool = False
+    action: Literal["dismiss", "log_only", "notify_team", "auto_fix"] = Field(
+        "notify_team", description="What is done with a case of events; a row of a series' table does not use it"
+    )
     when: Condition | None = None
 
     def holds(self, facts: Facts) -> bool:

@@ -38,6 +38,7 @@ class Explained:
     metrics: JsonObject = field(default_factory=dict)
     receipt: JsonObject = field(default_factory=dict)
     proposals: tuple[Proposal, ...] = ()
+    facts: JsonObject = field(default_factory=dict)  # numbers that the decision table may ask for, besides the metrics
     recommendation_types: Mapping[str, str] = field(default_factory=dict)  # type: what it means, for a model's wording
 
 

@@ -53,15 +53,18 @@ def queue(
     now: datetime,
 ) -> tuple[Delivery, ...]:
     """Stores every alert and recovery message that this look calls for, one per group and channel."""
-    groups: dict[str, list[Incident]] = {}
+    groups: dict[tuple[str, bool], list[Incident]] = {}
     for k in kept:
         if k.news:
-            groups.setdefault(group_of(playbook, k.incident), []).append(k.incident)
-    messages = [alert(wb, playbook, _worst_first(g)) for g in groups.values()]
-    messages += [recovery(wb, playbook, i) for i in recovered if i.alerted]
+            quiet = k.case.decision.recommended_action == "log_only"
+            groups.setdefault((group_of(playbook, k.incident), quiet), []).append(k.incident)
+    messages = [(alert(wb, playbook, _worst_first(g)), quiet) for (_, quiet), g in groups.items()]
+    messages += [(recovery(wb, playbook, i), False) for i in recovered if i.alerted]
     queued = []
-    for message in messages:
+    for message, quiet in messages:
         for name in audience(wb.channels, message.severity):
+            if quiet and name != "jira":  # what is only logged gets a ticket and disturbs nobody
+                continue
             if (delivery := _queue(wb, books, message, name, look, who, now)) is not None:
                 queued.append(delivery)
     return tuple(queued)

@@ -181,13 +181,22 @@ def _incident(books: Books, playbook: EventPlaybook, look: Look, case: Case, now
     if current is not None and current.status is IncidentStatus.DISMISSED and fresh.severity <= current.severity:
         return Kept(case, current, news=False, isnew=False)
     if current is None or lifecycle.on_repeat(current, now) is lifecycle.Repeat.NEW:
+        fresh = _as_decided(fresh, case, now)
         books.incidents.add(fresh)
-        return Kept(case, fresh, news=True, isnew=True)
+        return Kept(case, fresh, news=fresh.status is IncidentStatus.OPEN, isnew=True)
     reopened = current.status is IncidentStatus.RESOLVED
     updated, rose = lifecycle.repeat(current, replace(fresh, body={**fresh.body, **_lasting(current)}), now)
     updated = _without_repeated_lines(updated)
     books.incidents.save(updated, expected=current.updated_at)
     return Kept(case, updated, news=rose or reopened or not updated.alerted, isnew=False)
+
+
+def _as_decided(incident: Incident, case: Case, now: datetime) -> Incident:
+    """A case that the table dismisses is kept, and dismissed with the reason."""
+    if case.decision.recommended_action != "dismiss":
+        return incident
+    because = case.decision.receipt.because
+    return lifecycle.move(incident, IncidentStatus.DISMISSED, lifecycle.SYSTEM, now, because)
 
 
 def _lasting(incident: Incident) -> dict[str, Json]:
