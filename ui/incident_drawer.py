@@ -11,7 +11,8 @@ from core.audit.report import incident_json
 from core.errors import WorkbenchError
 from core.model import Incident, IncidentStatus, Json, Run
 from core.service import incidents
-from ui import auth, cards, data, links, recovery, words
+from core.service.health import PLAYBOOK
+from ui import auth, cards, data, links, rca, recovery, resolver, words
 from ui.incident_queue import ICON, VERB, word
 
 
@@ -40,16 +41,27 @@ def _drawer(incident_id: str) -> None:
     wb, who = data.bench(), auth.current()
     try:
         incident = incidents.get(wb, who, incident_id)
-        with wb.store.read() as books:
-            run = books.runs.get(who.tenant, incident.run_id)
+        run = None
+        if incident.run_id:  # one that a program reported has none
+            with wb.store.read() as books:
+                run = books.runs.get(who.tenant, incident.run_id)
     except WorkbenchError as error:
         cards.problem(error)
         return
+    event = incident.playbook in wb.events or run is None
     _head(incident)
     _moves(incident)
     recovery.offer(incident)
-    _why(incident)
-    _facts(incident, run)
+    if event:
+        st.subheader("Why")
+        rca.panel(incident, run, "drawer")
+        st.subheader("What to do")
+        if not _advised(incident):
+            resolver.panel(incident, "drawer")
+            resolver.history(incident.incident_id, "drawer")
+    else:
+        _why(incident)
+    _facts(incident, run, evidence=not event)
     _messages(incident)
     _timeline(incident)
     _links(incident, run)
@@ -126,7 +138,7 @@ def _why(i: Incident) -> None:
         st.badge(told, color="gray", help=f"The model's own: {_number(own)}" if own is not None else "From evidence.")
     st.markdown(cards.safe(str(explanation.get("text", ""))))
     if actions := _list(i.body.get("recommendations")):
-        st.markdown("**What to do**\n" + "\n".join(f"1. {cards.safe(_advice(a))}" for a in actions))
+        st.markdown("**What to do**\n" + _steps(actions))
     hypotheses = _rows(explanation.get("hypotheses"))
     with st.expander(f"Hypotheses ({len(hypotheses)})", icon=":material/psychology:"):
         for h in hypotheses:
@@ -135,6 +147,21 @@ def _why(i: Incident) -> None:
                 f"for: {_joined(h['supports'])} · against: {_joined(h['contradicts'])}"
                 + (f" · next: {cards.safe(str(h['next_check']))}" if h.get("next_check") else "")
             )
+
+
+def _advised(i: Incident) -> bool:
+    """Advice that is no proposal to approve, where a playbook has no remedies; says whether there was any."""
+    steps = _list(i.body.get("recommendations"))
+    with data.bench().store.read() as books:
+        proposed = books.actions.of_incident(i.tenant, i.incident_id)
+    if not steps or proposed:
+        return False
+    st.markdown(_steps(steps))
+    return True
+
+
+def _steps(actions: Sequence[Json]) -> str:
+    return "\n".join(f"1. {cards.safe(_advice(a))}" for a in actions)
 
 
 def _advice(action: Json) -> str:
@@ -149,14 +176,15 @@ def _joined(value: Json) -> str:
     return ", ".join(str(v) for v in _list(value)) or "nothing"
 
 
-def _facts(i: Incident, run: Run) -> None:
-    evidence, checks = _rows(i.body.get("evidence")), _rows(i.body.get("check_results"))
+def _facts(i: Incident, run: Run | None, *, evidence: bool) -> None:
+    rows, checks = _rows(i.body.get("evidence")), _rows(i.body.get("check_results"))
     own = {str(ref) for ref in _list(i.body.get("findings"))}
-    findings = [f for f in _rows(run.report.get("findings")) if not own or f.get("id") in own]
-    with st.expander(f"Evidence ({len(evidence)})", icon=":material/fact_check:"):
-        for e in evidence:
-            st.markdown(f"`{e['ref']}` {cards.safe(str(e['text']))}")
-            st.caption(str(e["type"]))
+    findings = [f for f in _rows(run.report.get("findings")) if not own or f.get("id") in own] if run else []
+    if evidence:
+        with st.expander(f"Evidence ({len(rows)})", icon=":material/fact_check:"):
+            for e in rows:
+                st.markdown(f"`{e['ref']}` {cards.safe(str(e['text']))}")
+                st.caption(str(e["type"]))
     with st.expander(f"Findings ({len(findings)})", icon=":material/troubleshoot:"):
         for f in findings:
             st.markdown(
@@ -209,8 +237,8 @@ def _timeline(i: Incident) -> None:
     )
 
 
-def _links(i: Incident, run: Run) -> None:
-    day = run.report.get("report")
+def _links(i: Incident, run: Run | None) -> None:
+    day = run.report.get("report") if run else None
     period = str(day["target_date"]) if isinstance(day, Mapping) else None
     with st.container(horizontal=True, vertical_alignment="center"):
         if period:
@@ -219,6 +247,13 @@ def _links(i: Incident, run: Run) -> None:
                 label=f"Open {period} on Today",
                 icon=":material/today:",
                 query_params={"source": i.playbook, "today_date": period},
+            )
+        if i.playbook == PLAYBOOK and st.query_params.get("service") != i.subject:
+            st.page_link(
+                links.page("services"),
+                label="Open the service",
+                icon=":material/monitor_heart:",
+                query_params={"service": i.subject},
             )
         st.download_button(
             "Incident as JSON",

@@ -77,20 +77,21 @@ def _key(of: Health) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The playbook's incidents and every action, as they are now."""
+    """Every incident and action, as they are now."""
 
-    incidents: tuple[Incident, ...]
+    incidents: tuple[Incident, ...]  # of all playbooks
     actions: tuple[Action, ...]  # newest first
 
     @property
     def open(self) -> tuple[Incident, ...]:
-        """Incidents that are not over, worst first, then newest."""
-        found = [i for i in self.incidents if i.status in OPEN_STATES]
+        """The services' incidents that are not over, worst first, then newest."""
+        found = [i for i in self.incidents if i.playbook == PLAYBOOK and i.status in OPEN_STATES]
         return tuple(sorted(found, key=lambda i: (-i.severity, -i.detected_at.timestamp())))
 
     def of(self, service: str) -> tuple[Incident, ...]:
         """The service's incidents: open ones first, then those that are over, newest first."""
-        over = [i for i in self.incidents if i.subject == service and i.status not in OPEN_STATES]
+        own = [i for i in self.incidents if i.playbook == PLAYBOOK and i.subject == service]
+        over = [i for i in own if i.status not in OPEN_STATES]
         over.sort(key=lambda i: i.detected_at, reverse=True)
         return tuple([i for i in self.open if i.subject == service] + over)
 
@@ -109,7 +110,7 @@ def desk() -> Desk:
 def _desk(version: str) -> Desk:  # noqa: ARG001  (the key)
     wb, who = data.bench(), auth.current()
     with wb.store.read() as books:
-        found = books.incidents.list(who.tenant, playbook=PLAYBOOK, limit=1000)
+        found = books.incidents.list(who.tenant, limit=2000)
     return Desk(found, actions.listing(wb, who, limit=1000))
 
 

@@ -32,6 +32,16 @@ MENU = {
         ("segments", "Segments", "groups", "Audiences under watch: size, make-up, conversion, churn, and what moved."),
         ("segment_builder", "Segment builder", "filter_alt", "Write the rules of a segment and see live who matches."),
     ),
+    "Services": (
+        ("services", "Services", "monitor_heart", "Error rate and p99 of every service, why they climb, what to do."),
+        (
+            "approvals",
+            "Approvals",
+            "approval_delegation",
+            "What waits for a decision, is in flight, or was decided.",
+        ),
+        ("runbooks", "Runbooks", "menu_book", "Search, read and edit the runbooks that incidents are matched with."),
+    ),
     "Data": (("data", "Data", "upload_file", "Upload files, see how they were read, correct it, save a source."),),
     "Govern": (
         ("alerts", "Alerts", "send", "Channels, exact previews, and every message that was sent or is waiting."),
