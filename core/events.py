@@ -58,7 +58,8 @@ def load_events(
 ) -> Dataset:
     """The playbook's tables and documents. Raises: InputError naming file, row and column."""
     loader = loaders.build(playbook.loader, dict(playbook.loader_params))
-    return loader.load(files, documents, ctx, at)
+    dataset = loader.load(files, documents, ctx, at)
+    return replace(dataset, documents={"read_at": ctx.clock.now().isoformat(), **dataset.documents})
 
 
 def verified(playbook: EventPlaybook, dataset: Dataset, checker: Checker, at: datetime) -> CheckReport:

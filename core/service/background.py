@@ -9,7 +9,7 @@ from collections.abc import Callable
 from core.access import Principal
 from core.check.run import is_warm, warm
 from core.errors import WorkbenchError
-from core.service import alerts, answers, execution, runs, schedules, sending
+from core.service import alerts, answers, casework, execution, runs, schedules, segments, sending
 from core.service.verification import VERIFIERS
 from core.service.workbench import Workbench
 
@@ -97,3 +97,6 @@ def demo(wb: Workbench) -> None:
     if not seen:
         who = Principal(user="system", tenant=wb.tenant, role="responder")
         runs.run(wb, who, "daily_kpis", kind="schedule", key="demo", ask_model=False)
+        segments.seed_demo(wb, who)
+        for name in wb.events:
+            casework.run(wb, who, name, key=f"demo:{name}", ask_model=False)
