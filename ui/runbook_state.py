@@ -1,4 +1,4 @@
-"""What the list and the form of runbooks share: who may write, the address, how one reads, and what the last change did."""
+"""What the list and the form of runbooks share: who may write, the address, how one reads, what the last change did."""
 
 from __future__ import annotations
 
