@@ -87,7 +87,7 @@ def _outside(why: Outside) -> None:
         return
     st.title("No access")
     st.error(f"{why.value} {_next(why)}", icon=":material/lock:")
-    st.caption(f"Signed in as {st.user.get('email') or st.user.get('sub')}.")
+    st.text(f"Signed in as {st.user.get('email') or st.user.get('sub')}.")
     st.button("Log out", icon=":material/logout:", on_click=st.logout, key="log_out")
 
 

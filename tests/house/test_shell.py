@@ -79,7 +79,7 @@ def test_signed_in_without_a_row_is_no_access(signed_in: Callable[..., AppTest])
     assert not shell.exception
     assert titles(shell) == ["No access"]
     assert "Ask an administrator" in shell.error[0].value
-    assert "ana@example.com" in shell.caption[0].value
+    assert "ana@example.com" in shell.text[0].value
 
 
 @pytest.mark.parametrize(("role", "heading"), [("admin", "Users and tokens"), ("responder", None), ("viewer", None)])
