@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
 
 import streamlit as st
 
@@ -27,31 +29,36 @@ def receipt(story: Story, against: str) -> None:  # noqa: ARG001  (one form for 
         f"Judged: the snapshot of **{words.moment(judged.ts)} UTC** (from {cards.safe(judged.source or 'an upload')}). "
         "It is never part of its own base."
     )
-    lines = [line for line in story.lines if line.reference]
-    if lines:
-        st.table(
-            {
-                "measure": [_measure(line) for line in lines],
-                "against": [AGAINST.get(line.reference, line.reference) for line in lines],
-                "base": [_figure(line, line.base) for line in lines],
-                "now": [_figure(line, line.observed) for line in lines],
-                "change": [_change(line) for line in lines],
-                "limit": [_limit(line) for line in lines],
-                "times the limit": ["n/a" if line.ratio is None else f"{max(0.0, line.ratio):.2f}" for line in lines],
-                "says": [_verdict(line) for line in lines],
-                "snapshots used": [_dates(line) for line in lines],
-            },
-            border="horizontal", hide_index=True, alt=f"Receipt of {story.segment.name}: every comparison made",
-        )  # fmt: skip
-    for line in story.lines:
-        if not line.reference:
-            st.caption(f"{line.measure}: {line.note}.")
+    for kind in story.detectors:
+        own = [line for line in story.lines if line.type == kind]
+        if own:
+            _measure(story, own)
     faults(story)
     suppressed(segment_data.last_check(), story.segment.id)
 
 
-def _measure(line: Comparison) -> str:
-    return f"{line.measure} by {cards.safe(line.attribute)}" if line.attribute else line.measure
+def _measure(story: Story, own: Sequence[Comparison]) -> None:
+    """One measure: a row for everything it was compared with."""
+    first = own[0]
+    by = f" by {cards.safe(first.attribute)}" if first.attribute else ""
+    limit = f"{first.threshold:.2f}" if first.type == "distribution_shift" else f"{first.threshold:.0%}"
+    st.subheader(f"{first.measure}{by}, limit {limit}")
+    lines = [line for line in own if line.reference]
+    if not lines:
+        st.caption(f"{first.note[:1].upper()}{first.note[1:]}.")
+        return
+    st.table(
+        {
+            "against": [AGAINST.get(line.reference, line.reference) for line in lines],
+            "base": [_figure(line, line.base) for line in lines],
+            "now": [_figure(line, line.observed) for line in lines],
+            "change": [_change(line) for line in lines],
+            "× limit": ["n/a" if line.ratio is None else f"{max(0.0, line.ratio):.2f}" for line in lines],
+            "says": [_verdict(line) for line in lines],
+            "snapshots used": [days(line.dates) for line in lines],
+        },
+        border="horizontal", hide_index=True, alt=f"{first.measure} of {story.segment.name}: every comparison made",
+    )  # fmt: skip
 
 
 def _figure(line: Comparison, value: float | None) -> str:
@@ -66,19 +73,17 @@ def _change(line: Comparison) -> str:
     return "from zero" if line.share is None else words.percent(line.share * 100)
 
 
-def _limit(line: Comparison) -> str:
-    return f"{line.threshold:.2f}" if line.type == "distribution_shift" else f"{line.threshold:.0%}"
-
-
 def _verdict(line: Comparison) -> str:
     if line.note:
         return line.note
     return "in order" if line.severity is None else line.severity.name.lower()
 
 
-def _dates(line: Comparison) -> str:
-    days = [words.short_moment(at, "D") for at in line.dates]
-    return ", ".join(days)
+def days(dates: Sequence[datetime]) -> str:
+    """The days of snapshots; consecutive ones as a range: ``14 Nov to 20 Nov (7)``."""
+    told = [words.short_moment(at, "D") for at in dates]
+    gaps = {(b.date() - a.date()).days for a, b in pairwise(dates)}
+    return f"{told[0]} to {told[-1]} ({len(told)})" if len(told) > 2 and gaps == {1} else ", ".join(told)
 
 
 def faults(story: Story) -> None:
