@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from core.charts import SPARK_HEIGHT, SPARK_WIDTH, Mark, Palette
+from core.charts import SPARK_WIDTH, Mark, Palette
 from core.model import Json
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ Measure = Literal["error_rate", "p99_ms", "requests"]
 FORMAT: Mapping[Measure, str] = {"error_rate": ".1~%", "p99_ms": "~s", "requests": "~s"}
 TIP: Mapping[Measure, str] = {"error_rate": ".2%", "p99_ms": ",.0f", "requests": ",.0f"}
 NAMED: Mapping[Measure, str] = {"error_rate": "Error rate", "p99_ms": "p99 (ms)", "requests": "Requests"}
+SPARK_HEIGHT = 84
 DOT = 3  # radius of a sparkline's last point
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.decide import proposals
 from core.decide.proposals import TARGET_S
@@ -100,9 +100,11 @@ def _waiting(found: Sequence[Action]) -> None:
             ":material/science: Dry run: an approved action is simulated and nothing is called. "
             "TELLTALE_LIVE_ACTIONS switches that off."
         )
-    soonest = st.toggle("Soonest to expire first", key="approvals_soonest", bind="query-params")
-    kept = _filtered(found)
-    _cards(sorted(kept, key=lambda a: a.expires_at) if soonest else kept, "waiting")
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    kept = _filtered(found, row)
+    if row.toggle("Soonest to expire first", key="approvals_soonest", bind="query-params"):
+        kept.sort(key=lambda a: a.expires_at)
+    _cards(kept, "waiting")
 
 
 def _nothing() -> None:
@@ -129,12 +131,13 @@ def _decided(found: Sequence[Action]) -> None:
         "Outcome", [str(s) for s in states], selection_mode="multi", key="approvals_state", bind="query-params",
         format_func=lambda s: resolver.STATE[ActionState(s)][2].capitalize(),
     )  # fmt: skip
-    _cards(_filtered([a for a in found if not wanted or a.state in wanted]), "decided")
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    _cards(_filtered([a for a in found if not wanted or a.state in wanted], row), "decided")
 
 
-def _filtered(found: Sequence[Action]) -> list[Action]:
-    """Those of the chosen types whose incident, title or id holds the text."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+def _filtered(found: Sequence[Action], row: DeltaGenerator) -> list[Action]:
+    """Those of the chosen types whose incident, title or id holds the text; newest first, then as their causes rank."""
+    with row:
         text = st.text_input(
             "Search", key="approvals_text", placeholder="Service, incident, action", icon=":material/search:",
             bind="query-params", width=280,
@@ -144,11 +147,13 @@ def _filtered(found: Sequence[Action]) -> list[Action]:
             format_func=lambda k: k.replace("_", " ").capitalize(), key="approvals_type", bind="query-params",
         )  # fmt: skip
     wanted, names = (text or "").casefold().strip(), _incidents()
-    return [
+    kept = [
         a
         for a in found
         if (not kinds or a.proposal.action_type in kinds) and wanted in _text(a, names.get(a.incident_id))
     ]
+    kept.sort(key=lambda a: (-a.proposed_at.timestamp(), a.incident_id, resolver.rank(a, names.get(a.incident_id))))
+    return kept
 
 
 def _text(a: Action, incident: Incident | None) -> str:
@@ -174,16 +179,15 @@ def _cards(found: Sequence[Action], name: str) -> None:
 
 
 def _card(action: Action, incident: Incident | None) -> None:
-    playbook = incident.playbook if incident else ""
     about = f":gray[{action.incident_id}]"
     if incident is not None:
         about = f"{cards.safe(incident.title)} · {incident.severity.name.lower()} · :gray[{incident.incident_id}]"
-    resolver.card(action, actions.rules(data.bench(), playbook), "approvals", about)
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.button(
-            "Why: open the incident", key=f"approvals_why_{action.action_id}", icon=":material/troubleshoot:",
-            type="tertiary", on_click=open_incident, args=(action.incident_id,),
-        )  # fmt: skip
-        left = action.expires_at - data.bench().ctx.clock.now()
-        if action.state is ActionState.PROPOSED and left < timedelta(hours=1):
-            st.badge(resolver.expiry(action, data.bench().ctx.clock.now()), icon=":material/timer:", color="orange")
+    rules = actions.rules(data.bench(), incident.playbook if incident else "")
+    resolver.card(action, rules, "approvals", about, why=lambda: _why(action))
+
+
+def _why(action: Action) -> None:
+    st.button(
+        "Why", key=f"approvals_why_{action.action_id}", icon=":material/troubleshoot:", type="tertiary",
+        on_click=open_incident, args=(action.incident_id,), help=f"Open {action.incident_id}",
+    )  # fmt: skip

@@ -17,28 +17,31 @@ TITLES: Mapping[Measure, str] = {"error_rate": "Error rate", "p99_ms": "p99"}
 
 
 def panel(i: Incident, run: Run | None, key: str, *, wide: bool = False) -> None:
-    """Everything that is known of the cause, from what the incident and its newest run hold."""
+    """Everything that is known of the cause, from what the incident and its newest run hold.
+
+    ``wide`` is for a page that has the charts above it.
+    """
     told, kept = _object(i.body.get("explanation")), _kept(i, run)
     if not told:
         st.caption(cards.safe(str(i.body.get("reported") or "")) or "Nobody has looked for the cause yet.")
         _reports(i, key)
         return
     _verdict(i, told, kept)
-    if _rows(_metrics(i).get("minutes")):
-        _charts(i, key, wide=wide)
     if wide:
-        left, right = st.columns(2, gap="medium")
+        left, right = st.columns([3, 2], gap="medium")
         with left:
             _hypotheses(told, kept, i)
         with right:
+            _parts(kept)
             _timeline(kept)
-    else:
-        _timeline(kept)
-        _hypotheses(told, kept, i)
-    _evidence(i, kept, key)
-    if wide:
+            _evidence(i, kept, key)
         _details(i, key)
     else:
+        _parts(kept)
+        _charts(i, key)
+        _timeline(kept)
+        _hypotheses(told, kept, i)
+        _evidence(i, kept, key)
         _short_details(i, key)
     _reports(i, key)
 
@@ -70,25 +73,28 @@ def _verdict(i: Incident, told: JsonObject, kept: JsonObject) -> None:
             st.badge(f"{calls} look-ups", color="gray", help="Queries over metrics, logs, deployments and runbooks.")
     st.markdown(f"**{cards.safe(str(told.get('root_cause') or 'No supported cause'))}**")
     st.markdown(cards.safe(str(told.get("text", ""))))
-    parts = [(str(p[0]), p[1]) for p in _pairs(_object(kept.get("confidence")).get("parts"))]
+
+
+def _parts(kept: JsonObject) -> None:
+    """What the confidence is the sum of."""
+    sure = _object(kept.get("confidence"))
+    parts = [(str(p[0]), p[1]) for p in _pairs(sure.get("parts"))]
     if parts:
-        added = "  \n".join(f"`{_signed(value)}` {cards.safe(name)}" for name, value in parts)
-        st.caption(f"Confidence {_two(sure)} is the sum of  \n{added}")
+        st.markdown(f"**Confidence {_two(sure.get('value'))} is the sum of**")
+        st.caption("  \n".join(f"`{_signed(value)}` {cards.safe(name)}" for name, value in parts))
 
 
-def _charts(i: Incident, key: str, *, wide: bool) -> None:
+def _charts(i: Incident, key: str) -> None:
     """Error rate and p99 up to the newest look, with limits, deployments, onset and the judged window."""
     receipt = _object(i.body.get("baseline_receipt"))
     limits, window = _object(receipt.get("limits")), _span(receipt)
     rows = _rows(_metrics(i).get("minutes"))
-    if window is None:
+    if window is None or not rows:
         return
     span = (_at(rows[0]["ts"]), window[1])
-    columns = st.columns(2, gap="medium") if wide else (st.container(), st.container())
-    for column, measure in zip(columns, TITLES, strict=True):
+    for measure in TITLES:
         limit = limits.get(measure)
-        with column:
-            chart(rows, measure, float(limit) if isinstance(limit, int | float) else None, span, window, marks(i), key)
+        chart(rows, measure, float(limit) if isinstance(limit, int | float) else None, span, window, marks(i), key)
 
 
 def chart(

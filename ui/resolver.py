@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import streamlit as st
@@ -52,20 +52,30 @@ def _panel(incident: Incident, key: str, shown: tuple[tuple[str, str], ...]) -> 
             ":material/science: Dry run: what is approved shows its exact request and is simulated; nothing is called. "
             "TELLTALE_LIVE_ACTIONS switches that off."
         )
-    for action in sorted(found, key=_rank):
+    for action in sorted(found, key=lambda a: rank(a, incident)):
         card(action, actions.rules(data.bench(), incident.playbook), key)
 
 
-def _rank(action: Action) -> tuple[bool, int, datetime]:
-    return not action.proposal.requires_approval, _ORDER.index(action.state), action.proposed_at
+def rank(action: Action, incident: Incident | None) -> tuple[bool, int, int]:
+    """Open decisions first, in the order of the causes they follow from; what is only to be read comes last."""
+    steps = incident.body.get("recommendations") if incident else None
+    kinds = [s.get("type") for s in steps if isinstance(s, Mapping)] if isinstance(steps, list) else []
+    kind = action.proposal.action_type
+    place = kinds.index(kind) if kind in kinds else len(kinds)
+    return not action.proposal.requires_approval, _ORDER.index(action.state), place
 
 
-def card(action: Action, rules: ApprovalRules, key: str, about: str = "") -> None:
-    """One action from its proposal to its verification; ``about`` says which incident it belongs to."""
+def card(
+    action: Action, rules: ApprovalRules, key: str, about: str = "", why: Callable[[], None] | None = None
+) -> None:
+    """One action from its proposal to its verification; ``about`` and ``why`` lead to the incident it belongs to."""
     p = action.proposal
     with st.container(border=True, gap="small", key=f"{key}_card_{action.action_id}"):
-        with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
-            _badges(action, rules)
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", width="content"):
+                _badges(action, rules)
+            if why is not None:
+                why()
         st.markdown(f"**{cards.safe(p.title)}**" + (f"  \n{about}" if about else ""))
         if p.description:
             st.markdown(cards.safe(p.description))
@@ -132,7 +142,7 @@ def expiry(action: Action, now: datetime) -> str:
 
 def _reading(action: Action, key: str) -> None:
     runbook, url = action.proposal.params.get("runbook_id"), action.proposal.params.get("url")
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if runbook:
             st.page_link(
                 links.page("runbooks"), label="Open the runbook", icon=":material/menu_book:",

@@ -15,7 +15,7 @@ from core.service.health import PLAYBOOK, Health, State
 from ui import auth, cards, data, links, resolver, schedule, service_data, words
 from ui.service_data import Desk
 
-PROBLEM, CHECKED = "services_problem", "services_checked"
+ASKED, PROBLEM, CHECKED = (f"services_{name}" for name in ("asked", "problem", "checked"))
 REFRESH_S = 20.0
 
 
@@ -30,12 +30,12 @@ def judged() -> Health:
 
 def check(of: Health) -> None:
     """The button that looks at every service now."""
-    clicked = st.button(
-        "Check now", type="primary", icon=":material/play_arrow:", key="services_check",
+    st.button(
+        "Check now", type="primary", icon=":material/play_arrow:", key="services_check", on_click=_ask,
         disabled=not auth.current().can("incidents:write"),
         help="Judges every service, looks for causes, and opens or updates incidents. Nothing is sent by itself.",
     )  # fmt: skip
-    if not clicked:
+    if not st.session_state.pop(ASKED, False):  # popped: a rerun during the work must not begin it anew
         return
     at = of.at if st.session_state.get("services_replay") else None
     try:
@@ -44,6 +44,10 @@ def check(of: Health) -> None:
     except WorkbenchError as problem:
         st.session_state[PROBLEM] = problem
     st.rerun()
+
+
+def _ask() -> None:
+    st.session_state[ASKED] = True
 
 
 def outcome() -> None:

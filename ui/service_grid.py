@@ -15,6 +15,7 @@ from ui import cards, rca, service_data, words
 
 PER_PAGE, SPARK = 12, 60
 FEW = 6  # so many need no search
+WIDE, NARROW = 400, 310  # of a card, in pixels: two a row for up to four services, else three
 STATE: Mapping[State, tuple[words.Color, str]] = {
     State.OVER: ("red", ":material/error:"),
     State.STALE: ("orange", ":material/cloud_off:"),
@@ -45,7 +46,7 @@ def grid(of: Health) -> None:
     page = st.pagination(pages, key=f"services_page_{pages}") if pages > 1 else 1
     shown = found[(page - 1) * PER_PAGE : page * PER_PAGE]
     minutes = service_data.minutes(of, tuple(s.service for s in shown), SPARK)
-    with slot, st.grid(columns="auto", min_column_width=310, gap="small"):
+    with slot, st.grid(columns="auto", min_column_width=WIDE if len(shown) <= 4 else NARROW, gap="small"):
         for standing in shown:
             _card(standing, of, minutes.get(standing.service, []))
 
