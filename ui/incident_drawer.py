@@ -32,7 +32,7 @@ def from_address() -> None:
 
 def _close() -> None:
     st.query_params.pop("incident", None)
-    for key in ("incident_problem", "incident_note", *recovery.KEYS):
+    for key in ("incident_problem", "incident_note", "drawer_tab", *recovery.KEYS):
         st.session_state.pop(key, None)
 
 
@@ -53,18 +53,26 @@ def _drawer(incident_id: str) -> None:
     _moves(incident)
     recovery.offer(incident)
     if event:
-        st.subheader("Why")
-        rca.panel(incident, run, "drawer")
-        st.subheader("What to do")
-        if not _advised(incident):
-            resolver.panel(incident, "drawer")
-            resolver.history(incident.incident_id, "drawer")
+        _cause_and_remedy(incident, run)
     else:
         _why(incident)
     _facts(incident, run, evidence=not event)
     _messages(incident)
     _timeline(incident)
     _links(incident, run)
+
+
+def _cause_and_remedy(i: Incident, run: Run | None) -> None:
+    """Why it happened, and one tab further what to do about it."""
+    why, do = st.tabs(["Why", "What to do"], key="drawer_tab", on_change="rerun")
+    if why.open:
+        with why:
+            rca.panel(i, run, "drawer")
+    if do.open:
+        with do:
+            if not _advised(i):
+                resolver.panel(i, "drawer")
+                resolver.history(i.incident_id, "drawer")
 
 
 def _head(i: Incident) -> None:

@@ -125,10 +125,11 @@ def headline(rows: Sequence[Mapping[str, Json]], measure: Measure, limit: float 
     value = last.get(measure) if last else None
     if not isinstance(value, int | float):
         return f"{TITLES[measure]}: no data in these minutes"
+    now = f"{TITLES[measure]} is {quantity(measure, value)} in the newest minute"
     if limit is None:
-        return f"{TITLES[measure]} is {quantity(measure, value)}"
-    where = "above" if value > limit else "within"
-    return f"{TITLES[measure]} is {quantity(measure, value)}, {where} its limit of {quantity(measure, limit)}"
+        return now
+    bound = f"{100 * limit:g} %" if measure == "error_rate" else quantity(measure, limit)
+    return f"{now}, {'above' if value > limit else 'within'} its limit of {bound}"
 
 
 def quantity(measure: Measure, value: float | None) -> str:
@@ -157,20 +158,22 @@ def _timeline(kept: JsonObject) -> None:
     if not events:
         return
     st.markdown("**What happened**")
+    day = str(events[-1][0])[:10]  # that of the finding; others are named
     st.table(
         {
-            "when (UTC)": [_when(str(at)) for at, _ in events],
+            "when (UTC)": [_when(str(at), day) for at, _ in events],
             "what": [cards.safe(str(what)) for _, what in events],
         },
         border="horizontal", hide_index=True, alt="What happened, oldest first",
     )  # fmt: skip
 
 
-def _when(at: str) -> str:
+def _when(at: str, day: str = "") -> str:
     try:
-        return f"{datetime.fromisoformat(at):%d %b %H:%M:%S}"
+        known = datetime.fromisoformat(at)
     except ValueError:
         return at
+    return f"{known:%H:%M:%S}" if at[:10] == day else f"{known:%d %b %H:%M:%S}"
 
 
 def _hypotheses(told: JsonObject, kept: JsonObject, i: Incident) -> None:
