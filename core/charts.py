@@ -110,7 +110,10 @@ def series_chart(
     pick = alt.selection_point("pick", fields=["ts"], on="click", empty=False)
     points = (
         alt.Chart(frame[frame["alarm"].astype(bool)])
-        .mark_circle(size=90, color=palette.bad, stroke=palette.edge, strokeWidth=1.5, opacity=1)
+        # without alarms the layer is empty, and for screen readers it would be a picture without a name
+        .mark_circle(
+            size=90, color=palette.bad, stroke=palette.edge, strokeWidth=1.5, opacity=1, aria=bool(frame["alarm"].any())
+        )
         .encode(x=x, y="value:Q", tooltip=tip)
         .add_params(pick)
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from core.baseline.measure import MetricSpec
-from core.model import Delta
+from core.model import Delta, Floats
 
 Reference = Literal["baseline", "previous"]
 
@@ -62,3 +62,26 @@ def adds_up(spec: MetricSpec) -> bool:
 
 def _change(delta: Delta, against: Reference) -> float | None:
     return delta.vs_baseline_abs if against == "baseline" else delta.dod_abs
+
+
+def rate_and_mix(names: Sequence[str], rates: tuple[Floats, Floats], weights: tuple[Floats, Floats]) -> pd.DataFrame:
+    """What each part of a ratio added to its change: by its own rate, and by the size of its share.
+
+    A part's rate effect is its new share times the change of its rate; its mix effect the change of its share times
+    how far its old rate lay from the total's. A part that is new had, as far as anyone knows, the total's rate.
+    Shape: ``rates`` and ``weights`` (divisors) are ``[n]`` before and after, NaN where a part was not there; rows have
+    part, before, after, share_before_pct, share_pct, rate_effect, mix_effect, change; the largest change first. All
+    changes together are the total's.
+    """
+    w0, w1 = (np.nan_to_num(w) / np.nansum(w) if np.nansum(w) else np.zeros(len(w)) for w in weights)
+    total = float(np.nansum(w0 * np.nan_to_num(rates[0])))
+    r0 = np.where(np.isfinite(rates[0]) & (w0 > 0), rates[0], total)
+    r1 = np.where(np.isfinite(rates[1]) & (w1 > 0), rates[1], r0)
+    rate, mix = w1 * (r1 - r0), (w1 - w0) * (r0 - total)
+    frame = pd.DataFrame(
+        {
+            "part": list(names), "before": rates[0], "after": rates[1], "share_before_pct": 100 * w0,
+            "share_pct": 100 * w1, "rate_effect": rate, "mix_effect": mix, "change": rate + mix,
+        }
+    )  # fmt: skip
+    return frame.loc[frame["change"].abs().sort_values(ascending=False, kind="stable").index].reset_index(drop=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.baseline.measure import MetricSpec
 from core.model import Delta, Metric
-from core.parts import adds_up, parts
+from core.parts import adds_up, parts, rate_and_mix
 
 ORDERS = MetricSpec(name="orders", table="sales", column="orders")
 AT = datetime(2026, 4, 30, tzinfo=UTC)
@@ -80,3 +80,27 @@ def test_against_the_previous_period_the_sum_is_exact(pairs: list[tuple[int, int
         ORDERS, total, [delta(v, p, None, f"r{k}") for k, (v, p) in enumerate(pairs)], [False] * len(pairs), "previous"
     )
     assert found.residual == 0
+
+
+def test_a_shift_between_parts_with_unchanged_rates_is_all_mix() -> None:
+    rates = np.array([0.10, 0.02])
+    found = rate_and_mix(["web", "app"], (rates, rates), (np.array([500.0, 500.0]), np.array([200.0, 800.0])))
+    assert found["rate_effect"].tolist() == [0.0, 0.0]
+    assert found["mix_effect"].sum() == pytest.approx((0.2 * 0.10 + 0.8 * 0.02) - 0.06)
+    assert found.set_index("part")["share_pct"].to_dict() == {"web": 20.0, "app": 80.0}
+
+
+def test_a_new_part_counts_by_its_distance_from_the_total() -> None:
+    before, after = np.array([0.10, np.nan]), np.array([0.10, 0.02])
+    found = rate_and_mix(["web", "app"], (before, after), (np.array([500.0, np.nan]), np.array([500.0, 500.0])))
+    app = found.set_index("part").loc["app"]
+    assert (app["mix_effect"], app["rate_effect"]) == (0.0, pytest.approx(0.5 * (0.02 - 0.10)))
+    assert found["change"].sum() == pytest.approx(0.06 - 0.10)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(*[st.integers(1, 1000)] * 4), min_size=1, max_size=8))
+def test_rate_and_mix_effects_are_the_whole_change(cells: list[tuple[int, int, int, int]]) -> None:
+    n0, d0, n1, d1 = np.array(cells, dtype=float).T
+    found = rate_and_mix([str(i) for i in range(len(cells))], (n0 / d0, n1 / d1), (d0, d1))
+    assert found["change"].sum() == pytest.approx(n1.sum() / d1.sum() - n0.sum() / d0.sum(), abs=1e-9)

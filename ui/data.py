@@ -31,6 +31,7 @@ from core.model import (
     Finding,
     Incident,
     IncidentStatus,
+    MetricKind,
     Panel,
     Run,
     Scores,
@@ -111,6 +112,20 @@ def _panel(name: str, key: str, dimension: str | None, _edits: Edits) -> Panel:
     wb = bench()
     book, loaded = runs.dataset(wb, name, dict(_edits), tenant=auth.current().tenant)
     return pipeline.gauge(book, loaded, wb.ctx, (dimension,) if dimension else ()).panel
+
+
+def divisors(name: str, edits: Edits, metric: str, dimension: str) -> Panel:
+    """What a ratio is divided by, per value of a dimension: the weight of each part."""
+    return _divisors(name, content_key(name, edits), metric, dimension, edits)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _divisors(name: str, key: str, metric: str, dimension: str, _edits: Edits) -> Panel:
+    wb = bench()
+    book, loaded = runs.dataset(wb, name, dict(_edits), tenant=auth.current().tenant)
+    spec = next(m for m in book.metrics if m.name == metric)
+    weight = spec.model_copy(update={"column": spec.over, "over": None, "agg": "sum", "kind": MetricKind.SUM})
+    return pipeline.gauge(book.model_copy(update={"metrics": (weight,)}), loaded, wb.ctx, (dimension,)).panel
 
 
 def scored(name: str, edits: Edits, use: DetectorUse, dimension: str | None = None) -> tuple[Panel, Baseline, Scores]:

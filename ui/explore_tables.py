@@ -15,11 +15,12 @@ from core.detect.find import find, group_runs
 from core.model import Delta, Finding
 from core.parts import Parts, Reference, parts
 from core.playbook import DetectorUse
-from ui import cards, data, words
+from ui import cards, data, explore_mix, words
 from ui import figures as drawn
 from ui.explore import View, chosen_range, download
 
 PARTS_SHOWN = 15
+ROWS_SHOWN = 20  # a longer table scrolls
 RIGHT = st.column_config.TextColumn(alignment="right")
 
 
@@ -116,6 +117,7 @@ def all_metrics(view: View, found: Sequence[Delta]) -> None:
     rows = [_row(found[k], bool(fired[k])) for k in order]
     event = st.dataframe(
         pd.DataFrame(rows), hide_index=True, key="explore_all", placeholder="n/a",
+        height="content" if len(rows) <= ROWS_SHOWN else "auto",
         on_select="rerun", selection_mode="single-row",
         alt="Every metric with its value, previous value, baseline and deltas; concerned ones first",
         column_config={
@@ -188,6 +190,7 @@ def drill(view: View, total: Delta) -> None:
         _bars(view, split, str(dimension), against)
     with right:
         _parts_table(split, total, str(dimension), against)
+    explore_mix.effects(view, str(dimension), against)
 
 
 def _parts(view: View, total: Delta, dimension: str, against: Reference) -> Parts:
@@ -205,8 +208,13 @@ def _bars(view: View, split: Parts, dimension: str, against: Reference) -> None:
         st.info("Without a reference there is no change to divide yet.", icon=":material/info:")
         return
     if split.residual is None:
+        is_ratio = next(m for m in view.book.metrics if m.name == view.metric.name).over is not None
+        if is_ratio and against == "previous":
+            explore_mix.bars(view, dimension)
+            return
         st.info(
-            "Averages and ratios of parts do not add up to the total's, so their own changes stand in the table.",
+            "Averages and ratios of parts do not add up to the total's, so their own changes stand in the table."
+            + (" Compared with the previous period, the change is divided into rate and mix." if is_ratio else ""),
             icon=":material/info:",
         )
         return

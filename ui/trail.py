@@ -44,7 +44,8 @@ def lines() -> None:
         return
     event = st.dataframe(
         pd.DataFrame([_row(e) for e in found]), hide_index=True, key="audit_table", on_select="rerun",
-        selection_mode="single-row", alt="Audit lines, newest first", height=360,
+        selection_mode="single-row", alt="Audit lines, newest first",
+        height="content" if len(found) <= 9 else 360,
     )  # fmt: skip
     full = f" The newest {SHOWN} are shown; the exports hold every match." if len(found) == SHOWN else ""
     st.caption("Choose a line for its decision." + full)

@@ -37,7 +37,7 @@ from core.model import Column, ColumnType, Provenance, Table
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = "2"  # part of every stored file's name: raise it when the same bytes would load differently
+VERSION = "3"  # part of every stored file's name: raise it when the same bytes would load differently
 Progress = Callable[[float, str], None]
 _SAMPLE_BYTES = 1 << 18
 _SPREAD = 8  # further samples from the rest of a long file

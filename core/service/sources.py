@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Select, func, select
 
 from core.access import Principal, require
 from core.baseline.measure import MetricSpec
@@ -23,12 +21,12 @@ from core.load.report import Loaded
 from core.model import Column, ColumnType, Dataset, Direction, MetricKind, Provenance, Run, Table
 from core.pipeline import Files, folder_files
 from core.playbook import BaselineUse, DetectorUse, Playbook, TableSpec
+from core.service.columns import dimensions_of, flags_among
 from core.service.workbench import Workbench
 from core.store.records import NamedSource
 
 NUMERIC = {ColumnType.INTEGER, ColumnType.NUMBER}
 TIMES = {ColumnType.DATE, ColumnType.TIMESTAMP}
-MAX_DIMENSION_VALUES = 200
 _MEAN = re.compile(
     r"rate|ratio|pct|percent|share|avg|average|mean|csat|nps|score|price|latency|duration|time|mins?$|_ms$|p\d\d|temperature|level|cpu|utili",
     re.I,
@@ -314,10 +312,10 @@ def propose(wb: Workbench, title: str, files: Sequence[tuple[Loaded, LoadOptions
         tables.append(StoredTable.of(loaded, time, options))
         freqs.append(loaded.report.frequency)
         numeric = [c.name for c in loaded.table.columns if c.type in NUMERIC and c.name != time]
-        flags = _flags(wb, loaded.table, [n for n in numeric if not _ID.search(n)])
+        flags = flags_among(wb.ctx.engine, loaded.table, [n for n in numeric if not _ID.search(n)])
         measures = [n for n in numeric if not _ID.search(n) and n not in flags]
         metrics += [guess_metric(n, loaded.table.name) for n in measures]
-        dimensions += _dimensions(wb, loaded.table, time)
+        dimensions += dimensions_of(wb.ctx.engine, loaded.table, time)
         if flags:
             reasons.append(f"{', '.join(flags)} hold only 0 and 1, so they are not measured unless you mark them.")
         if skipped := sorted(set(numeric) - set(measures) - set(flags)):
@@ -368,34 +366,6 @@ def guess_metric(column: str, table: str) -> MetricSpec:
         good=good,
         system=table,
     )
-
-
-def _flags(wb: Workbench, table: Table, names: Sequence[str]) -> list[str]:
-    """Whole-number columns that say yes or no (``label``, ``is_anomaly``): their sum over time is nobody's figure."""
-    whole = [c.name for c in table.columns if c.type is ColumnType.INTEGER and c.name in names]
-    if not whole:
-        return []
-    relation = wb.ctx.engine.relation(table)
-    ends = (e for i, n in enumerate(whole) for e in _ends(relation.c[n], i))
-    found = wb.ctx.engine.fetch(cast("Select[tuple[object, ...]]", select(*ends))).to_pylist()[0]
-    return [n for i, n in enumerate(whole) if (found[f"low{i}"], found[f"high{i}"]) == (0, 1)]
-
-
-def _ends(column: ColumnElement[int], i: int) -> tuple[ColumnElement[int], ColumnElement[int]]:
-    return func.min(column).label(f"low{i}"), func.max(column).label(f"high{i}")
-
-
-def _dimensions(wb: Workbench, table: Table, time: str) -> list[str]:
-    """Text columns with between 2 and MAX_DIMENSION_VALUES values, most telling (fewest values) first."""
-    names = [c.name for c in table.columns if c.type in (ColumnType.TEXT, ColumnType.BOOLEAN) and c.name != time]
-    if not names:
-        return []
-    relation = wb.ctx.engine.relation(table)
-    counting = select(*(func.count(relation.c[n].distinct()).label(n) for n in names))
-    counts = wb.ctx.engine.fetch(cast("Select[tuple[object, ...]]", counting)).to_pylist()[0]
-    rows = max(1, table.provenance.rows)
-    fits = {n: c for n, c in counts.items() if 2 <= c <= MAX_DIMENSION_VALUES and c <= rows / 2}
-    return sorted(fits, key=fits.__getitem__)
 
 
 def _unique(metrics: Sequence[MetricSpec]) -> tuple[MetricSpec, ...]:

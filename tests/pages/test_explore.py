@@ -10,6 +10,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core import access
+from core.model import MetricKind
+from core.service import sources
+from core.service.workbench import Workbench
+
 Open = Callable[..., AppTest]
 Save = Callable[[str, bytes], str]
 
@@ -102,6 +107,26 @@ def test_contributions_add_up_and_the_dropping_region_is_itself_an_alarm(
     assert f"residual 0 = total −{-change.sum():,.0f}" in texts(at)
     assert "The sum is exact." in texts(at)
     assert "1 of 3 parts are themselves outside their limits." in texts(at)
+
+
+def test_a_ratio_is_divided_into_rate_and_mix(opened: Open, saved: Save, bench: Workbench, sales: pd.DataFrame) -> None:
+    """The total rate falls although no region's own rate does: the weight moved to the region with the low rate."""
+    visits = sales.assign(visits=sales["orders"] * sales["region"].map({"North": 10, "South": 20, "West": 5}))
+    name = saved("Funnel", csv(visits))
+    old = sources.get(bench, bench.tenant, name)
+    orders = next(m for m in old.metrics if m.name == "orders")
+    ratio = orders.model_copy(update={"over": "visits", "kind": MetricKind.RATIO, "agg": "sum"})
+    kept = sources.save(bench, access.local(bench.tenant), old.model_copy(update={"metrics": (ratio,)}))
+    at = opened("explore", source=kept.name)
+    at.segmented_control(key=f"explore_dimension_{name}").set_value("region").run()
+    assert "divided into rate and mix" in texts(at)
+    at.segmented_control(key="explore_against").set_value("previous").run()
+    assert not at.exception
+    days = visits.groupby("day")[["orders", "visits"]].sum()
+    rate = days["orders"] / days["visits"]
+    change = f"{(rate.iloc[-1] - rate.iloc[-2]) * 100:+.2f} pp".replace("-", "−")
+    assert f"mix {change} = change {change}" in texts(at)
+    assert set(table(at, "mix effect")["rate effect"]) == {"+0.00 pp"}
 
 
 def test_a_range_by_keyboard_ranks_metrics_and_parts(opened: Open, saved: Save, sales: pd.DataFrame) -> None:
