@@ -8,8 +8,8 @@ from datetime import datetime
 
 from core.access import Principal, require
 from core.errors import InputError, NotFound
-from core.model import Incident, IncidentStatus, Json, Severity
-from core.service import incidents, segments
+from core.model import Incident, IncidentStatus, Json, Proposal, Severity
+from core.service import actions, incidents, segments
 from core.service.audience import PLAYBOOK
 from core.service.desk import Desk, attempt
 from core.service.workbench import Workbench
@@ -93,10 +93,26 @@ def note(
 ) -> Incident:
     """The incident with what another program said of it as a note; its severity stays our own.
 
+    Counting the segment's people anew is proposed as an action, for somebody to approve. Source: PU-22.
     Raises: NotFound, InputError when it is about another segment, Forbidden.
     """
     require(who, "incidents:write")
-    return attempt(wb, lambda desk: _noted(desk, who, incident_id, segment_id, severity, text))
+    noted = attempt(wb, lambda desk: _noted(desk, who, incident_id, segment_id, severity, text))
+    actions.propose(wb, noted, (_again(wb, noted),))
+    return noted
+
+
+def _again(wb: Workbench, incident: Incident) -> Proposal:
+    adapter = next(iter(wb.events[PLAYBOOK].remedies), "webhook")
+    return Proposal(
+        action_type="re_extract",
+        title=f"Extract the people of {incident.body.get('label') or incident.subject} again",
+        description="Starts the extraction behind this segment once more; the next snapshot shows whether it helped.",
+        eta_minutes=30,
+        risk_score=0.10,
+        params={"segment": incident.subject, "type": incident.type},
+        adapter=adapter,
+    )
 
 
 def _noted(desk: Desk, who: Principal, incident_id: str, segment_id: str, severity: Severity, text: str) -> Incident:

@@ -10,7 +10,8 @@ from core.detect.events import Scene
 from core.events import EventFiles, load_events, sight, verified
 from core.model import Action, Incident
 from core.playbook import EventPlaybook
-from core.service import inputs
+from core.segments import snapshot_of
+from core.service import casework, inputs
 from core.service.execution import Verdict, Verifier
 from core.service.workbench import Workbench
 
@@ -53,4 +54,26 @@ def _shorter(playbook: EventPlaybook, minutes: int) -> list[object]:
     return uses
 
 
-VERIFIERS: Mapping[str, Verifier] = {"service_incidents": service}
+def segment(wb: Workbench, action: Action) -> Verdict:
+    """Whether a snapshot taken after the action is back within the threshold of the incident's base. Source: PU-22."""
+    now = wb.ctx.clock.now()
+    with wb.store.read() as books:
+        incident = books.incidents.get(action.tenant, action.incident_id)
+    playbook = wb.events[incident.playbook]
+    held = inputs.documents(wb, playbook.name, action.tenant)
+    dataset = load_events(playbook, inputs.files(wb, playbook, action.tenant, demo=not held), held, wb.ctx, now)
+    documents = dataset.documents["snapshots"]
+    taken = map(snapshot_of, documents if isinstance(documents, list | tuple) else ())
+    newest = max((s.ts for s in taken if s.segment == incident.subject and s.ts <= now), default=None)
+    if newest is None or newest <= (action.executed_at or action.updated_at):
+        return Verdict(False, f"There is no snapshot of {incident.subject} since the action.")
+    known = casework.known_cases(wb, playbook, action.tenant)
+    seen = sight(
+        playbook, Scene(dataset, verified(playbook, dataset, wb.check, now), now, wb.ctx.engine, known.open, known.past)
+    )
+    if (incident.subject, incident.type) in seen.healthy:
+        return Verdict(True, f"The snapshot of {newest:%Y-%m-%d} is within the threshold of the incident's base.")
+    return Verdict(False, f"The snapshot of {newest:%Y-%m-%d} is still outside the threshold.")
+
+
+VERIFIERS: Mapping[str, Verifier] = {"service_incidents": service, "segment_drift": segment}

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook
 from starlette.testclient import TestClient
 
-from core.access import Principal
+from core.access import Principal, local
 from core.model import Incident, IncidentStatus, Severity
-from core.service import audience
+from core.service import actions, audience
 from tests.api.desk import SECRET, Desk
 from tests.store.samples import INCIDENT
 
@@ -304,8 +304,12 @@ def test_a_signed_note_is_kept_on_the_incident_once(stocked: Desk, api: Api) -> 
     assert [(n["severity"], n["text"], n["actor"]) for n in incident["notes"]] == [
         ("HIGH", "re-extracted", "sender:drift")
     ]
-    assert incident["timeline"][-1]["event"] == "sender:drift says HIGH: re-extracted"
-    assert stocked.actions()[0] == "incident_noted"
+    events = [e["event"] for e in incident["timeline"][-2:]]
+    assert events == ["sender:drift says HIGH: re-extracted", "proposed: Extract the people of high-value again"]
+    assert stocked.actions()[:2] == ["action_proposed", "incident_noted"]
+    (proposed,) = actions.of_incident(stocked.wb, local(stocked.wb.tenant), "INC-0000D001")
+    assert (proposed.state, proposed.proposal.requires_approval, proposed.mode) == ("PROPOSED", True, "dry_run")
+    assert proposed.proposal.blocked  # no webhook is set up to carry it out
     assert deliver(stocked, NOTE)[0] == 401
 
 

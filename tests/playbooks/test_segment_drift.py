@@ -19,8 +19,8 @@ from pytest_httpserver import HTTPServer
 from core import telemetry
 from core.access import Principal
 from core.bootstrap import build
-from core.model import Incident, IncidentStatus, Run
-from core.service import alerts, casework
+from core.model import ActionState, Incident, IncidentStatus, Run, Severity
+from core.service import actions, alerts, casework, drift, segments, snapshots, verification
 from core.service.workbench import Workbench
 from core.settings import Settings
 from tests.act.samples import everything_on
@@ -241,3 +241,21 @@ def test_viewer_may_look_but_not_run(wb: Workbench, who: Principal) -> None:
 
     with pytest.raises(Forbidden):
         check(wb, replace(who, role="viewer"), demo_rows())
+
+
+def test_a_follow_up_is_verified_by_the_next_snapshot_pu22(wb: Workbench, who: Principal, clock: Hand) -> None:
+    """The action counts as helpful only when a snapshot taken after it is back at the incident's base."""
+    clock.at = DAY + timedelta(hours=12)
+    robot = Principal(user="sender:drift", tenant="default", role="responder")
+    segments.import_yaml(wb, who, (DATA / "segments.yaml").read_bytes())
+    snapshots.upload(wb, who, "snapshots.csv", written(demo_rows()))
+    casework.run(wb, who, "segment_drift", kind="manual", ask_model=False)
+    incident = open_incidents(wb)["size_jump"]
+    drift.note(wb, robot, incident.incident_id, "high-value", Severity.HIGH, "source repaired")
+    (action,) = actions.of_incident(wb, who, incident.incident_id)
+    done = replace(action, state=ActionState.EXECUTED, mode="live", executed_at=clock.now())
+    assert not verification.segment(wb, done).good
+    clock.forward(days=1)
+    back = day_after(demo_rows(), 1, size="20000", velocity_out="1000")
+    snapshots.upload(wb, who, "snapshots.csv", written(back))
+    assert verification.segment(wb, done).good
