@@ -16,6 +16,7 @@ from core.store.inputs import Inputs
 from core.store.ledger import StoreLedger
 from core.store.outbox import Outbox
 from core.store.people import People
+from core.store.received import Received
 from core.store.replays import Replays
 from core.store.runs import Runs
 from core.store.schedules import Schedules
@@ -42,6 +43,7 @@ class Books:
         self.people_tables = PeopleTables(session)
         self.actions = Actions(session, redactor)
         self.inputs = Inputs(session)
+        self.received = Received(session, redactor)
         self.people = People(session)
         self.tokens = Tokens(session)
         self.replays = Replays(session)
