@@ -5,6 +5,10 @@
 
 ``python -m bench.judgement drift --root DIR --out PRED.jsonl`` judges the audiences of ``DIR/drift/counts.csv.gz``
 with the placebo drift detector; ``score.py drift`` of the same folder scores them.
+
+``python -m bench.judgement service nezha_ob|nezha_tt|petshop --root DIR --out PRED.jsonl`` and
+``python -m bench.judgement change_events --root DIR --out PRED.jsonl`` rank the services and the changes of labelled
+incidents; ``score.py service NAME`` and ``score.py change_events`` score them.
 """
 
 from __future__ import annotations
@@ -14,11 +18,12 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 
+from bench.root_cause import Ranking, rank_commits, rank_services, write
 from core.detect.own_past import DriftPlacebo
 from core.detect.placebo import Audience, largest_shift
 from core.scoring import score_frame
@@ -52,6 +57,15 @@ def main(argv: list[str] | None = None) -> int:
     drift.add_argument("--root", type=Path, required=True, help="folder that holds drift/")
     drift.add_argument("--out", type=Path, required=True, help="JSON lines to write the predictions to")
     drift.set_defaults(judge=judge_drift)
+    service = parts.add_parser("service", help="which service broke")
+    service.add_argument("dataset", choices=["nezha_ob", "nezha_tt", "petshop"])
+    service.add_argument("--root", type=Path, required=True, help="folder that holds service/")
+    service.add_argument("--out", type=Path, required=True, help="JSON lines to write the predictions to")
+    service.set_defaults(judge=lambda a: judge_ranking(rank_services(a.root, a.dataset), a.out))
+    changes = parts.add_parser("change_events", help="which change broke it")
+    changes.add_argument("--root", type=Path, required=True, help="folder that holds change_events/")
+    changes.add_argument("--out", type=Path, required=True, help="JSON lines to write the predictions to")
+    changes.set_defaults(judge=lambda a: judge_ranking(rank_commits(a.root), a.out))
     args = parser.parse_args(argv)
     judge: Callable[[argparse.Namespace], int] = args.judge
     return judge(args)
@@ -92,6 +106,14 @@ def judge_drift(args: argparse.Namespace) -> int:
 def _audience(dim: str, rows: pd.DataFrame) -> Audience:
     table = rows.pivot_table(index="t", columns="value", values="count", fill_value=0).sort_index()
     return Audience(dim, tuple(map(str, table.columns)), table.to_numpy(dtype=float))
+
+
+def judge_ranking(rankings: Iterator[Ranking], out: Path) -> int:
+    """Writes one ranking per case."""
+    started = time.process_time()
+    cases = write(rankings, out)
+    print(f"{cases} cases, {time.process_time() - started:.1f} CPU s")
+    return 0
 
 
 def _measured(judge: Path, data: Path, scores: Path) -> dict[str, float]:

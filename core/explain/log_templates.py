@@ -18,6 +18,7 @@ _VARIABLE = r"[A-Za-z0-9_.:/-]*[0-9][A-Za-z0-9_.:/-]*"
 MASK = "<*>"
 ERROR_LEVELS = ("error", "critical")
 UNTYPED = "(no type)"
+_INSTANT = DateTime(timezone=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,8 @@ class LogTemplate:
         return self.since > 0 and self.before == 0
 
 
-def masked(message: ColumnElement[str]) -> ColumnElement[str]:
-    """``message`` with everything that varies from line to line as ``<*>``."""
-    text: ColumnElement[str] = func.coalesce(message, "", type_=Text())
-    text = func.regexp_replace(text, _inline(_QUOTED), _inline(rf"\1{MASK}"), _inline("g"), type_=Text())
-    return func.regexp_replace(text, _inline(_VARIABLE), _inline(MASK), _inline("g"), type_=Text())
+def _masked(text: ColumnElement[str], pattern: str, mask: str) -> ColumnElement[str]:
+    return func.regexp_replace(text, _inline(pattern), _inline(mask), _inline("g"), type_=Text())
 
 
 def _inline(text: str) -> ColumnElement[str]:
@@ -63,29 +61,35 @@ def templates(
 ) -> tuple[LogTemplate, ...]:
     """The templates of the service's error lines in ``[start, now]``, the most frequent since ``onset`` first."""
     rows = engine.relation(logs)
-    lines = (
+    text: ColumnElement[str] = func.coalesce(rows.c.message, "", type_=Text())
+    # words with digits first: what is left has few forms, and only those are searched for quotes
+    forms = (
         select(
-            masked(rows.c.message).label("template"),
+            _masked(text, _VARIABLE, MASK).label("form"),
             func.coalesce(rows.c.error_type, UNTYPED, type_=Text()).label("error_type"),
-            rows.c.ts,
-            rows.c.message,
+            func.count(case((rows.c.ts >= onset, 1)), type_=BigInteger).label("since"),
+            func.count(case((rows.c.ts < onset, 1)), type_=BigInteger).label("before"),
+            func.min(rows.c.ts, type_=_INSTANT).label("first_seen"),
+            func.min(rows.c.message, type_=Text()).label("example"),
         )
         .where(and_(rows.c.service == service, rows.c.level.in_(levels), rows.c.ts >= start, rows.c.ts <= now))
+        .group_by(literal_column("1"), literal_column("2"))
         .subquery()
     )
-    since = func.count(case((lines.c.ts >= onset, 1)), type_=BigInteger)
+    template = _masked(forms.c.form, _QUOTED, rf"\1{MASK}").label("template")
+    since = func.sum(forms.c.since, type_=BigInteger)
     counted = (
         select(
-            lines.c.template,
-            lines.c.error_type,
+            template,
+            forms.c.error_type,
             since.label("since"),
-            func.count(case((lines.c.ts < onset, 1)), type_=BigInteger).label("before"),
+            func.sum(forms.c.before, type_=BigInteger).label("before"),
             func.sum(since, type_=BigInteger).over().label("all_since"),
-            func.min(lines.c.ts, type_=DateTime(timezone=True)).label("first_seen"),
-            func.min(lines.c.message, type_=Text()).label("example"),
+            func.min(forms.c.first_seen, type_=_INSTANT).label("first_seen"),
+            func.min(forms.c.example, type_=Text()).label("example"),
         )
-        .group_by(lines.c.template, lines.c.error_type)
-        .order_by(since.desc(), lines.c.template, lines.c.error_type)
+        .group_by(literal_column("1"), literal_column("2"))
+        .order_by(literal_column("3").desc(), literal_column("1"), literal_column("2"))
         .limit(most)
     )
     return tuple(

@@ -57,6 +57,8 @@ def moved(values: Floats, onset: int, *, width: int = 4, history: int = 60, back
 def _move(values: Floats, onset: int, width: int, history: int) -> Floats:
     """The largest robust z of each series in the window; 0 where there is nothing to compare."""
     before, after = values[:, max(0, onset - history) : onset], values[:, onset : onset + width]
+    if not before.size or not after.size:
+        return np.zeros(len(values))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # series without a value
         low, middle, high = np.nanpercentile(before, [25, 50, 75], axis=1)

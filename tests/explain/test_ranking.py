@@ -56,6 +56,7 @@ def test_missing_values_and_short_histories_are_answered() -> None:
     seen = moved(np.full((2, 30), np.nan), 20)
     np.testing.assert_array_equal(seen.score, [0, 0])
     assert np.isfinite(moved(noise(12), 8).score).all()
+    np.testing.assert_array_equal(moved(noise(12), 0).score, np.zeros(len(OWNERS)))
     assert np.isfinite(surprise(np.zeros((2, 3)), 0, 3, np.array([True, False]))).all()
 
 
