@@ -212,11 +212,16 @@ def _known(tree: Plain, lines: Mapping[Where, int]) -> tuple[dict[str, Plain], t
         periods = sla["peak_season"]
         assert isinstance(periods, list)
         sla["peak_season"] = [kept(v, _PERIOD, ("sla", "peak_season", i)) for i, v in enumerate(periods)]
-    for section in _FREE:  # labels are compared in capitals, reported reasons and event types in small letters
-        found = data.get(section)
-        if isinstance(found, dict):
-            data[section] = {(k.upper() if section == "label_map" else k.lower()): v for k, v in found.items()}
+    for section in _FREE & data.keys():
+        data[section] = _cased(data[section], section)
     return data, tuple(sorted(warnings, key=lambda w: w.line))
+
+
+def _cased(found: Plain, section: str) -> Plain:
+    """Labels are compared in capitals, reported reasons and event types in small letters."""
+    if not isinstance(found, dict):
+        return found
+    return {(k.upper() if section == "label_map" else k.lower()): v for k, v in found.items()}
 
 
 def _types(data: Mapping[str, Plain], lines: Mapping[Where, int]) -> Iterator[Problem]:

@@ -27,13 +27,11 @@ EVENT_TYPES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 FLAGS = ("rush", "oversized", "hazmat", "fragile")
 COUNTS = ("line_count", "total_amount_cents", "items_count")
-_KNOWN = frozenset(
-    ("tenant", "tenant_id", "source", "event_type", "event_id", "order_id", "occurred_at", "payload", "carrier")
-    + FLAGS
-    + COUNTS
-)
+_BODY = ("tenant", "tenant_id", "source", "event_type", "event_id", "order_id", "occurred_at", "payload", "carrier")
+_KNOWN = frozenset((*_BODY, *FLAGS, *COUNTS))
 _TYPES = {source: frozenset(types) for source, types in EVENT_TYPES.items()}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_NO_TEXT = re.compile(r"[\x00\ud800-\udfff]")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)? ?(Z|z|[+-]\d{2}(:?\d{2})?)?")
 
 
@@ -85,7 +83,7 @@ def parse_event(doc: Json, source: str | None = None) -> OrderEvent:
         event_id=_text(doc, "event_id"),
         order_id=_text(doc, "order_id"),
         event_type=kind,
-        occurred_at=_moment(doc.get("occurred_at")),
+        occurred_at=parse_moment(doc.get("occurred_at"), "occurred_at"),
         payload=_payload(doc),
         carrier="" if doc.get("carrier") in (None, "") else _text(doc, "carrier"),
         line_count=_count(doc, "line_count"),
@@ -154,7 +152,8 @@ def _text(doc: Mapping[str, Json], name: str) -> str:
     return value
 
 
-def _moment(value: Json) -> datetime:
+def parse_moment(value: Json, name: str) -> datetime:
+    """An ISO 8601 time as UTC; one without a zone is UTC. Raises: InputError naming the field."""
     if isinstance(value, str) and _TIME.fullmatch(value):
         try:
             at = datetime.fromisoformat(value.replace(" +", "+").replace(" Z", "Z"))
@@ -162,9 +161,7 @@ def _moment(value: Json) -> datetime:
         except (ValueError, OverflowError):
             pass
     shown = f"'{value[:60]}'" if isinstance(value, str) else _shown(value)
-    raise InputError(
-        f"occurred_at is {shown}; expected an ISO 8601 time such as 2025-08-18T10:00:00Z.", field="occurred_at"
-    )
+    raise InputError(f"{name} is {shown}; expected an ISO 8601 time such as 2025-08-18T10:00:00Z.", field=name)
 
 
 def _payload(doc: Mapping[str, Json]) -> JsonObject:
@@ -184,7 +181,7 @@ def _storable(value: Json, depth: int) -> None:
         raise InputError(f"payload is nested more than {MOST_DEPTH} deep.", field="payload")
     if isinstance(value, float) and not math.isfinite(value):
         raise InputError("payload holds a number that is not finite.", field="payload")
-    if isinstance(value, str) and ("\x00" in value or any("\ud800" <= c <= "\udfff" for c in value)):
+    if isinstance(value, str) and _NO_TEXT.search(value):
         raise InputError("payload holds a character that is no text.", field="payload")
     if isinstance(value, Mapping):
         for key, item in value.items():
