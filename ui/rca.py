@@ -125,7 +125,7 @@ def headline(rows: Sequence[Mapping[str, Json]], measure: Measure, limit: float 
     value = last.get(measure) if last else None
     if not isinstance(value, int | float):
         return f"{TITLES[measure]}: no data in these minutes"
-    now = f"{TITLES[measure]} is {quantity(measure, value)} in the newest minute"
+    now = f"{TITLES[measure]} now {quantity(measure, value)}"
     if limit is None:
         return now
     bound = f"{100 * limit:g} %" if measure == "error_rate" else quantity(measure, limit)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
+from core.act.remedies import Sandbox
 from core.decide import proposals
 from core.decide.proposals import ApprovalRules
 from core.errors import Forbidden, WorkbenchError
@@ -104,6 +105,9 @@ def _badges(action: Action, rules: ApprovalRules) -> None:
         st.badge("dry run", color="gray", help="Simulated: the exact request is shown and nothing is called.")
     else:
         st.badge("live", icon=":material/bolt:", color="orange", help="Carried out for real, then verified.")
+    if p.adapter == Sandbox.name:
+        told = "A made-up target for demos: nothing outside is called, and the demo's signal recovers."
+        st.badge("sandbox", icon=":material/science:", color="violet", help=told)
     st.badge(p.action_type.replace("_", " "), color="gray")
     if rules.two_person and action.state is ActionState.PROPOSED:
         st.badge(f"{len(action.approvals)} of 2 approvals", icon=":material/group:", color="gray")

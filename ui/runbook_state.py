@@ -35,5 +35,10 @@ def outcome() -> None:
 
 
 def text(draft: Draft) -> None:
-    """The runbook as it reads. A picture in it becomes a link: nothing is loaded from elsewhere."""
-    st.markdown(draft.content.replace("![", "["))
+    """The runbook as it reads below its title. A picture in it becomes a link: nothing is loaded from elsewhere."""
+    body = draft.content.replace("![", "[").removeprefix(f"# {draft.title}\n").strip()
+    fenced, lines = False, []
+    for line in body.splitlines():
+        fenced ^= line.lstrip().startswith("```")
+        lines.append(f"#{line}" if line.startswith("#") and not fenced else line)  # the page's title is the only h1
+    st.markdown("\n".join(lines))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import streamlit as st
@@ -17,6 +17,7 @@ from ui.service_data import Desk
 
 ASKED, PROBLEM, CHECKED = (f"services_{name}" for name in ("asked", "problem", "checked"))
 REFRESH_S = 20.0
+TOLD = timedelta(minutes=2)
 
 
 def judged() -> Health:
@@ -51,11 +52,11 @@ def _ask() -> None:
 
 
 def outcome() -> None:
-    """What the last check found, once; each incident is one click away."""
+    """What the last check found, for a while: the page looks again by itself."""
     if (problem := st.session_state.pop(PROBLEM, None)) is not None:
         cards.problem(problem)
-    run: Run | None = st.session_state.pop(CHECKED, None)
-    if run is None:
+    run: Run | None = st.session_state.get(CHECKED)
+    if run is None or data.bench().ctx.clock.now() - run.ended_at > TOLD:
         return
     found = _rows(run.report.get("incidents"))
     shown = st.warning if found else st.success
@@ -178,7 +179,6 @@ def _findings(found: Sequence[Mapping[str, Json]]) -> None:
 def clock() -> None:
     """When the sentinel looks by itself."""
     schedule.editor(PLAYBOOK, "the sentinel", jobs.planned(data.bench())[PLAYBOOK].cron)
-    st.caption("A check by the clock alerts by itself on every channel that is on; a check by hand sends nothing.")
 
 
 def _rows(value: Json) -> list[Mapping[str, Json]]:
