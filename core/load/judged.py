@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +24,8 @@ from core.load.staging import is_regular, stage, stage_in_bulk
 from core.load.text import readable
 from core.model import Column, ColumnType, Provenance, Reject, Table
 
+JUDGED = "judged-"  # begins the names of these tables' files
+KEPT_S = 6 * 3600.0
 _NUMBER = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _TIME = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?( ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?))?)?"
@@ -103,11 +107,21 @@ def load_judged(
         _judge(folder, raw, room / "typed.parquet", form, shape, rejects)
         rejects.close()
         stored = content_key(spool.sha256, f"{form.table} {key} {rejects.count}")
-        target = folder / f"{stored}.parquet"
+        target = folder / f"{JUDGED}{stored}.parquet"
         os.replace(room / "typed.parquet", target)
+    _forget_old(folder)
     uri = f"upload:{name}" if isinstance(source, bytes) else str(source)
     provenance = Provenance(form.table, uri, spool.sha256, rows_in - rejects.count, rejects.count, now)
     return JudgedTable(Table(form.table, _columns(form), target, provenance), tuple(rejects.first))
+
+
+def _forget_old(folder: Path) -> None:
+    """Tables of looks that are long over are removed: a table that grows by the minute has a new copy every minute."""
+    oldest = time.time() - KEPT_S
+    for path in folder.glob(f"{JUDGED}*.parquet"):
+        with suppress(FileNotFoundError):  # another process was first
+            if path.stat().st_mtime < oldest:
+                path.unlink()
 
 
 def empty_table(form: Form, *, name: str, folder: Path, now: datetime) -> Table:
