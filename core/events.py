@@ -12,16 +12,16 @@ from pathlib import Path
 
 from core.check.dataset import dataset_checks
 from core.context import Context
+from core.decide.assessment import assessments
 from core.decide.decision import decide_case
 from core.detect.events import Scene, event_detectors
-from core.explain.cases import CaseQuestion, Explained, case_explainers
+from core.explain.cases import CaseQuestion, case_explainers
 from core.load.loaders import loaders
 from core.model import (
     Case,
     CheckReport,
     CheckStatus,
     Dataset,
-    Explanation,
     Finding,
     Json,
     JsonObject,
@@ -72,13 +72,19 @@ def verified(playbook: EventPlaybook, dataset: Dataset, checker: Checker, at: da
 def sight(playbook: EventPlaybook, scene: Scene) -> Sighting:
     """What every detector of the playbook says, worst first."""
     seen = [event_detectors.build(use.detector, dict(use.params)).detect(scene) for use in playbook.events]
-    findings = sorted((f for s in seen for f in s.findings), key=lambda f: (-f.severity, -f.score, f.subject, f.type))
+    findings = sorted((f for s in seen for f in s.findings), key=_rank)
     out = {(f.subject, f.type) for f in findings if not f.suppressed_by}
     return Sighting(
         tuple(findings),
         frozenset(key for s in seen for key in s.healthy) - out,
         tuple(dict.fromkeys(note for s in seen for note in s.notes)),
+        {name: document for s in seen for name, document in s.extra.items()},
     )
+
+
+def _rank(finding: Finding) -> tuple[int, int, float, str, str]:
+    """By the playbook's own priority, if it has one; then worst first."""
+    return finding.priority, -finding.severity, -finding.score, finding.subject, finding.type
 
 
 def look_events(
@@ -105,9 +111,10 @@ def look_events(
         if not finding.suppressed_by:
             groups.setdefault((finding.subject, finding.type), []).append(finding)
     cases = tuple(
-        _case(playbook, dataset, checks, at, tuple(group), seen.findings, ctx, ask_model=ask_model)
+        _case(playbook, dataset, checks, at, tuple(group), seen.findings, ctx, trigger.tenant, ask_model=ask_model)
         for group in groups.values()
     )
+    found = {**dataset.documents, **seen.extra, **_assessed(playbook, dataset, ctx, at)}
     return Look(
         run_id=run_id,
         playbook=playbook.name,
@@ -119,9 +126,9 @@ def look_events(
         checks=checks,
         findings=seen.findings,
         cases=cases,
-        healthy=frozenset(key_of(playbook, subject, kind) for subject, kind in seen.healthy),
+        healthy=frozenset(key_of(playbook, subject, kind, tenant=trigger.tenant) for subject, kind in seen.healthy),
         notes=_notes(seen, checks, cases),
-        extra={key: dataset.documents.get(name, []) for key, name in playbook.report.items()},
+        extra={key: found.get(name, []) for key, name in playbook.report.items()},
     )
 
 
@@ -133,6 +140,7 @@ def _case(
     findings: tuple[Finding, ...],
     everything: tuple[Finding, ...],
     ctx: Context,
+    tenant: str,
     *,
     ask_model: bool,
 ) -> Case:
@@ -149,9 +157,12 @@ def _case(
         dataset=dataset,
         engine=ctx.engine,
     )
-    explained = case_explainers.build(playbook.explainer, dict(playbook.explain_params)).explain(question)
-    asked = ask_model and ctx.model is not None
-    explanation = _worded(question, explained, playbook, ctx) if asked else explained.explanation
+    explainer = case_explainers.build(playbook.explainer, dict(playbook.explain_params))
+    explained = explainer.explain(question)
+    if ask_model and ctx.model is not None:
+        gates = playbook.policy.gates
+        explained = explainer.word(question, explained, ctx, min_ai=gates.min_ai, template=playbook.prompt)
+    explanation = explained.explanation
     severity = max(f.severity for f in findings)
     facts: dict[str, Json] = {
         **explained.metrics,
@@ -160,7 +171,7 @@ def _case(
         "findings": len(findings),
     }
     return Case(
-        dedup_key=key_of(playbook, worst.subject, worst.type, worst.labels),
+        dedup_key=key_of(playbook, worst.subject, worst.type, worst.labels, tenant),
         type=worst.type,
         subject=worst.subject,
         title=explained.title,
@@ -171,20 +182,23 @@ def _case(
         metrics=explained.metrics,
         receipt=explained.receipt,
         proposals=explained.proposals,
+        answer=explained.answer,
     )
 
 
-def _worded(question: CaseQuestion, explained: Explained, playbook: EventPlaybook, ctx: Context) -> Explanation:
-    from core.explain.case_wording import word
+def _assessed(playbook: EventPlaybook, dataset: Dataset, ctx: Context, at: datetime) -> dict[str, Json]:
+    """What the playbook computes of the dataset as a whole, beside its findings."""
+    done = (assessments.build(name).assess(dataset, ctx.engine, at) for name in playbook.assess)
+    return {name: document for found in done for name, document in found.items()}
 
-    gates = playbook.policy.gates
-    return word(question, explained, ctx, min_ai=gates.min_ai, template=playbook.prompt)
 
-
-def key_of(playbook: EventPlaybook, subject: str, kind: str, labels: Mapping[str, str] | None = None) -> str:
+def key_of(
+    playbook: EventPlaybook, subject: str, kind: str, labels: Mapping[str, str] | None = None, tenant: str = ""
+) -> str:
     """The dedup key of a case; the template may also name labels of its finding, such as ``{source}``."""
     key = playbook.notify.dedup_key
-    for name, text in {**(labels or {}), "name": playbook.name, "subject": subject, "type": kind}.items():
+    known = {**(labels or {}), "name": playbook.name, "tenant": tenant, "subject": subject, "type": kind}
+    for name, text in known.items():
         key = key.replace(f"{{{name}}}", text)
     return key
 

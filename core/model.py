@@ -373,6 +373,7 @@ class Finding:
     type: str = ""  # the incident type it calls for, e.g. size_jump; empty for a series
     subject: str = ""  # what it is about: the id of a segment, service, order or table
     details: JsonObject = field(default_factory=dict)  # its receipt: comparisons, limits, rows and dates used
+    priority: int = 0  # where a playbook ranks its types: 0 comes first, before severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +383,7 @@ class Sighting:
     findings: tuple[Finding, ...] = ()
     healthy: frozenset[tuple[str, str]] = frozenset()  # (subject, type)
     notes: tuple[str, ...] = ()
+    extra: JsonObject = field(default_factory=dict)  # further documents that the report may show
 
 
 # --- Segments ---------------------------------------------------------------------------------

@@ -147,6 +147,7 @@ class EventPlaybook(Strict):
     inputs: Mapping[str, str] = Field(default_factory=dict, description="File: what it holds; replaceable by people")
     verify: tuple[str, ...] = ()
     events: tuple[EventUse, ...] = Field(min_length=1)
+    assess: tuple[str, ...] = Field((), description="What is computed of the dataset as a whole, for the report")
     explainer: str
     explain_params: Mapping[str, object] = Field(default_factory=dict)
     report: Mapping[str, str] = Field(default_factory=dict, description="Report key: document it shows")

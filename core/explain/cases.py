@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from core.context import Context
 from core.model import CheckReport, Dataset, Explanation, Finding, JsonObject, Proposal
 from core.plugins import Plugin, Registry
 from core.ports import Engine
@@ -40,6 +41,7 @@ class Explained:
     proposals: tuple[Proposal, ...] = ()
     facts: JsonObject = field(default_factory=dict)  # numbers that the decision table may ask for, besides the metrics
     recommendation_types: Mapping[str, str] = field(default_factory=dict)  # type: what it means, for a model's wording
+    answer: JsonObject = field(default_factory=dict)  # the decision in the playbook's own output schema, if it has one
 
 
 class CaseExplainer(Plugin):
@@ -49,6 +51,14 @@ class CaseExplainer(Plugin):
     def explain(self, question: CaseQuestion) -> Explained:
         """Always a full answer; where nothing supports a cause it says so, with confidence 0."""
         raise NotImplementedError
+
+    def word(
+        self, question: CaseQuestion, explained: Explained, ctx: Context, *, min_ai: float, template: str
+    ) -> Explained:
+        """The same in a model's words; a playbook with an answer schema of its own does this its own way."""
+        from core.explain.case_wording import word
+
+        return replace(explained, explanation=word(question, explained, ctx, min_ai=min_ai, template=template))
 
 
 case_explainers: Registry[CaseExplainer] = Registry("case explainer")
