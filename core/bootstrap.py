@@ -52,7 +52,8 @@ def build(settings: Settings, clock: Clock | None = None) -> Workbench:
         model=_model(settings, clock),
         mailer=_mailer(settings),
     )
-    series, events = read_playbooks(ROOT / "playbooks")
+    shipped = settings.telltale_playbooks or ROOT / "playbooks"
+    series, events = read_playbooks(shipped)
     return Workbench(
         ctx=ctx,
         store=store,
@@ -60,6 +61,7 @@ def build(settings: Settings, clock: Clock | None = None) -> Workbench:
         events=events,
         channels=build_channels(settings),
         data=ROOT / "data",
+        shipped=shipped,
     )
 
 

@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     telltale_warehouse_url: SecretStr | None = Field(
         None, description="SQL source to load tables from; default is the embedded DuckDB over loaded files"
     )
+    telltale_playbooks: Path | None = Field(
+        None, description="Folder of your own copies of the playbooks (limits, adapters, runbooks); default: the shipped"
+    )
     telltale_public_url: str = Field("http://localhost:8501", description="Address that links in messages point to")
     telltale_tenant: str = Field("default", description="Tenant of a workbench without login")
     telltale_session_hours: float = Field(8.0, gt=0, le=720, description="Hours after which a person signs in again")
@@ -47,6 +50,16 @@ class Settings(BaseSettings):
     telltale_production: bool = Field(True, description="Off only on a developer's machine: allows SLACK_UNSIGNED")
     telltale_demo: bool = Field(True, description="Load the demo data on first start")
     telltale_max_upload_mb: int = Field(1024, ge=1, description="Largest file that is read, in MiB")
+    telltale_idempotency_s: float = Field(
+        86_400.0, ge=0, description="Seconds for which the keys of taken order events are also kept in memory"
+    )
+    telltale_ingest_retries: int = Field(
+        3, ge=0, le=20, description="How often an order event that could not be kept is tried again by itself"
+    )
+    telltale_ingest_wait_s: float = Field(
+        1.0, gt=0, description="Seconds until its first retry; each further one waits twice as long"
+    )
+    telltale_ingest_max_wait_s: float = Field(60.0, gt=0, description="Longest wait between two of its retries")
     telltale_http_allow: str = Field(
         "", description="Extra hosts outgoing webhooks may reach, comma separated (private addresses only when listed)"
     )

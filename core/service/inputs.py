@@ -58,7 +58,7 @@ def files(wb: Workbench, playbook: EventPlaybook, tenant: str, *, demo: bool) ->
 
 def shipped_runbooks(wb: Workbench, playbook: str) -> dict[str, Path]:
     """The runbooks that ship with the playbook, as ``runbooks/<id>.md``."""
-    found = folder(wb.data.parent / "playbooks" / playbook / "runbooks")
+    found = folder(wb.shipped / playbook / "runbooks")
     return {f"runbooks/{name}": path for name, path in found.items()}
 
 

@@ -62,6 +62,7 @@ class Workbench:
     channels: Mapping[str, Channel]
     data: Path  # folder of the playbooks' own data
     events: Mapping[str, EventPlaybook] = field(default_factory=dict)
+    shipped: Path = Path("playbooks")  # folder of the playbooks
     checks: Recent[CheckReport] = field(default_factory=lambda: Recent[CheckReport](64))
     definitions: Recent[object] = field(default_factory=lambda: Recent[object](128))
 
