@@ -78,7 +78,7 @@ def test_demo_run_to_mail_and_slack(visit: Visit, office: Server, post: Post, ht
     ((request, _),) = httpserver.log
     assert words(json.loads(request.data)["text"]) == words(shown)
 
-    page.get_by_role("button", name="Close").click()
+    dialog.get_by_role("button", name="Close").click()  # a toast has one too
     expect(dialog).to_be_hidden()
     settle(page)
     dialog = compose(page)
