@@ -64,17 +64,15 @@ def lists() -> None:
     desk = service_data.desk()
     flying = tuple(a for a in desk.actions if proposals.in_flight(a))
     over = tuple(a for a in desk.actions if a.state in OVER and a not in flying)
-    titles = {"waiting": f"Waiting ({len(desk.waiting)})", "flight": f"In flight ({len(flying)})",
-              "decided": f"Decided ({len(over)})"}  # fmt: skip
-    chosen = st.segmented_control(
-        "List", list(titles), format_func=lambda n: titles.get(n, n), default="waiting", required=True,
-        key="approvals_list", bind="query-params", label_visibility="collapsed",
-    )  # fmt: skip
     shown: Mapping[str, Callable[[], None]] = {
-        "waiting": lambda: _waiting(desk.waiting),
-        "flight": lambda: _flying(flying),
-        "decided": lambda: _decided(over),
+        "Waiting": lambda: _waiting(desk.waiting),
+        "In flight": lambda: _flying(flying),
+        "Decided": lambda: _decided(over),
     }
+    chosen = st.segmented_control(
+        "List", list(shown), default="Waiting", required=True, key="approvals_list", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
     shown[str(chosen)]()
     st.fragment(_refresh, run_every=REFRESH_S)(_stamp())
 

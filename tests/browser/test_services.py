@@ -1,4 +1,4 @@
-"""The demo's whole story in Chromium: a check, its incident, the evidence, an approved rollback, verified, mitigated."""
+"""The demo in Chromium: a check, its incident, the evidence, an approved rollback, verified, mitigated."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_from_the_check_to_a_mitigated_incident(visit: Visit, live: Server) -> N
     expect(badge(drawer, "mitigated")).to_be_visible(timeout=30_000)
     expect(drawer.get_by_text("executed: Roll back payment-service")).to_be_visible()
 
-    page.goto(f"{live.url}/approvals?approvals_list=decided", wait_until="commit")
+    page.goto(f"{live.url}/approvals?approvals_list=Decided", wait_until="commit")
     settle(page, timeout_s=60)
     expect(page.get_by_text("n = 1", exact=True)).to_be_visible()
     expect(page.get_by_text("as the runbook says")).to_be_visible()
