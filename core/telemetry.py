@@ -5,6 +5,7 @@ Everything here counts a real event at the moment it happens. Names carry no pro
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
@@ -38,6 +39,16 @@ _ai_failures = Counter("ai_failures", "Model answers that could not be used", ["
 _ai_asked = Counter("ai_explanations", "Explanations a model was asked for", registry=_registry)
 _ai_fallbacks = Counter("ai_fallbacks", "Of these, worded by the rules instead", registry=_registry)
 _ai_fallback_rate = Gauge("ai_fallback_rate", "Share of these worded by the rules instead", registry=_registry)
+_ingested = Counter("ingest_success", "Order events kept for the first time", registry=_registry)
+_not_ingested = Counter("ingest_errors", "Order events refused or put with the dead letters", registry=_registry)
+_ingest_seconds = Histogram(
+    "ingest_latency_seconds", "Time from a request's events to their commit", registry=_registry, buckets=_SECONDS
+)
+_dead_letters = Gauge("dlq_depth", "Dead letters that are not processed", registry=_registry)
+_cache_hits = Counter("cache_hits", "Order events known by their key in memory", registry=_registry)
+_cache_misses = Counter("cache_misses", "Order events that the store was asked for", registry=_registry)
+_breaches = Gauge("sla_breach_count", "Exceptions of orders so far", ["tenant", "reason_code"], registry=_registry)
+_active = Gauge("active_exceptions", "Exceptions of orders that are open", registry=_registry)
 _page_seconds = Histogram(
     "page_run_seconds", "Server time of one run of a page", ["page"], registry=_registry, buckets=_SECONDS
 )
@@ -90,6 +101,31 @@ def explained(confidence: float, ai_confidence: float | None, *, asked: bool, fe
     _ai_asked.inc()
     _ai_fallbacks.inc(fell_back)
     _ai_fallback_rate.set(value("ai_fallbacks_total") / value("ai_explanations_total"))
+
+
+def ingested(kept: int, refused: int, seconds: float) -> None:
+    """Counts the events of one request: kept for the first time, and refused or dead."""
+    _ingested.inc(kept)
+    _not_ingested.inc(refused)
+    _ingest_seconds.observe(seconds)
+
+
+def keys_looked_up(hits: int, misses: int) -> None:
+    """Counts keys of order events that were, and were not, known in memory."""
+    _cache_hits.inc(hits)
+    _cache_misses.inc(misses)
+
+
+def dead_letters(depth: int) -> None:
+    """How many dead letters wait, of all tenants."""
+    _dead_letters.set(depth)
+
+
+def exceptions(breaches: Mapping[tuple[str, str], int], active: int) -> None:
+    """How many exceptions there were by (tenant, reason), and how many are open, as the store has them."""
+    for (tenant, reason), count in breaches.items():
+        _breaches.labels(tenant=tenant, reason_code=reason).set(count)
+    _active.set(active)
 
 
 def value(sample: str, **labels: str) -> float:

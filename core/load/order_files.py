@@ -171,6 +171,11 @@ def _raised(found: Json | InputError) -> Json:
     return found
 
 
+def event_documents(source: Path | bytes, *, name: str, folder: Path) -> Iterator[Numbered]:
+    """Every document of a JSONL or CSV file of events with its line. Raises: InputError when it cannot be read."""
+    return _documents(source, name, folder, hashlib.sha256())
+
+
 def _documents(
     source: Path | bytes, name: str, folder: Path, digest: hashlib._Hash, *, numbers: bool = True
 ) -> Iterator[Numbered]:

@@ -6,8 +6,9 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -52,6 +53,29 @@ class Recent(Generic[T]):
             return made
 
 
+class Known:
+    """Keys of things that are stored for good, each for a while; the last ones used stay longest. Thread-safe."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._until: OrderedDict[str, datetime] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def among(self, keys: Sequence[str], now: datetime) -> frozenset[str]:
+        """Those of the keys that are known. One that is not may be stored all the same."""
+        with self._lock:
+            return frozenset(key for key in keys if (until := self._until.get(key)) is not None and until > now)
+
+    def remember(self, keys: Sequence[str], until: datetime) -> None:
+        """The keys are known until then."""
+        with self._lock:
+            for key in keys:
+                self._until[key] = until
+                self._until.move_to_end(key)
+            while len(self._until) > self._size:
+                self._until.popitem(last=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Workbench:
     """Ports, store, playbooks and channels. Use cases are functions that take it first."""
@@ -65,6 +89,7 @@ class Workbench:
     shipped: Path = Path("playbooks")  # folder of the playbooks
     checks: Recent[CheckReport] = field(default_factory=lambda: Recent[CheckReport](64))
     definitions: Recent[object] = field(default_factory=lambda: Recent[object](128))
+    known_events: Known = field(default_factory=lambda: Known(50_000))  # order events by their idempotency key
 
     @property
     def tenant(self) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -11,9 +12,11 @@ from core.ports import Clock
 from core.redaction import Redactor
 from core.store.actions import Actions
 from core.store.check_runs import CheckRuns
+from core.store.dead_letters import DeadLetters
 from core.store.incidents import Incidents
 from core.store.inputs import Inputs
 from core.store.ledger import StoreLedger
+from core.store.order_events import OrderEvents
 from core.store.outbox import Outbox
 from core.store.people import People
 from core.store.received import Received
@@ -22,9 +25,12 @@ from core.store.runs import Runs
 from core.store.schedules import Schedules
 from core.store.segments import PeopleTables, Segments, Snapshots
 from core.store.sources import Sources
+from core.store.together import Together
 from core.store.tokens import Tokens
 from core.store.trail import Trail
 from core.store.transactions import Transactions
+
+T = TypeVar("T")
 
 
 class Books:
@@ -47,6 +53,8 @@ class Books:
         self.people = People(session)
         self.tokens = Tokens(session)
         self.replays = Replays(session)
+        self.order_events = OrderEvents(session, redactor)
+        self.dead_letters = DeadLetters(session, redactor)
 
 
 class Store:
@@ -55,6 +63,7 @@ class Store:
     def __init__(self, transactions: Transactions, redactor: Redactor) -> None:
         self._transactions = transactions
         self._redactor = redactor
+        self._together: Together[Books] = Together(self.begin)
 
     @classmethod
     def open(cls, url: str, redactor: Redactor | None = None) -> Store:
@@ -81,6 +90,16 @@ class Store:
         """
         with self._transactions.session() as session:
             yield Books(session, self._redactor)
+
+    def add(self, work: Callable[[Books], T]) -> T:
+        """What ``work`` answers, committed; on SQLite those who wait for their turn share a transaction and its commit.
+
+        For work that only adds: it may be carried out twice. Raises: StoreError when the database fails.
+        """
+        if self._transactions.shares_commits:
+            with self.begin() as books:
+                return work(books)
+        return self._together.run(work)
 
     @contextmanager
     def read(self) -> Iterator[Books]:

@@ -23,6 +23,11 @@ class Transactions:
             self._reading = database.reading(self._engine)
             database.upgrade(self._engine)
 
+    @property
+    def shares_commits(self) -> bool:
+        """Whether the database itself makes the transactions that end at the same time durable at once."""
+        return self._engine.dialect.name == "postgresql"
+
     @contextmanager
     def session(self, *, read_only: bool = False) -> Iterator[Session]:
         """One transaction: committed at the end of the block, rolled back when the block raises.

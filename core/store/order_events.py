@@ -1,0 +1,160 @@
+"""The book of order events: one row for each (tenant, source, event_id), however often and at once it is told."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+from sqlalchemy import CursorResult, func, select
+from sqlalchemy.orm import Session
+
+from core.redaction import Redactor
+from core.store.order_tables import OrderEventRow
+
+FLAGS: Final = ("rush", "oversized", "hazmat", "fragile")  # the bits of ``flags``, lowest first
+AT_ONCE: Final = 500  # rows of one INSERT: the databases take 32,766 parameters and more
+READ_AT_ONCE: Final = 20_000  # rows of one record batch
+
+
+class NewEvent(NamedTuple):
+    """One row to keep, in the order of the table's columns. ``payload`` is JSON text without NUL."""
+
+    tenant: str
+    source: str
+    event_id: str
+    order_id: str
+    event_type: str
+    occurred_at: datetime
+    received_at: datetime
+    correlation_id: str
+    carrier: str
+    line_count: int | None
+    total_amount_cents: int | None
+    items_count: int | None
+    flags: int
+    payload: str | None
+
+
+Key = tuple[str, str, str]  # tenant, source, event_id
+SCHEMA: Final = pa.schema(
+    [
+        *((name, pa.string()) for name in ("source", "event_id", "order_id", "event_type")),
+        ("occurred_at", pa.timestamp("us", "UTC")),
+        ("received_at", pa.timestamp("us", "UTC")),
+        ("correlation_id", pa.string()),
+        ("carrier", pa.string()),
+        *((name, pa.int64()) for name in ("line_count", "total_amount_cents", "items_count")),
+        *((name, pa.bool_()) for name in FLAGS),
+        ("payload", pa.string()),
+    ]
+)
+_READ: Final = (*NewEvent._fields[1:],)
+_FLAGS_AT: Final = _READ.index("flags")
+
+
+class OrderEvents:
+    """Order events of all tenants, by the time they occurred."""
+
+    def __init__(self, session: Session, redactor: Redactor) -> None:
+        self._session = session
+        self._redactor = redactor
+
+    def add(self, events: Sequence[NewEvent]) -> frozenset[Key]:
+        """Keeps the events that are not kept yet; answers which these were.
+
+        Every row goes in the order of its key, so that two transactions with the same events cannot wait for each
+        other; which were new is told by RETURNING, because psycopg counts no rows of ON CONFLICT DO NOTHING.
+        """
+        distinct = {(e.tenant, e.source, e.event_id): e for e in reversed(events)}
+        ordered = [distinct[key] for key in sorted(distinct)]
+        added: set[Key] = set()
+        for start in range(0, len(ordered), AT_ONCE):
+            added.update(self._insert(ordered[start : start + AT_ONCE]))
+        return frozenset(added)
+
+    def _insert(self, events: Sequence[NewEvent]) -> list[Key]:
+        """One statement in the driver's own words: building it from columns costs more than carrying it out."""
+        connection = self._session.connection()
+        sqlite = connection.dialect.name == "sqlite"
+        values: list[Any] = []
+        for event in events:
+            values += event
+        for at in range(0, len(values), _WIDTH):
+            if payload := values[at + _PAYLOAD]:
+                values[at + _PAYLOAD] = self._redactor.text(payload)
+            if sqlite:
+                values[at + _OCCURRED] = _sqlite_time(values[at + _OCCURRED])
+                values[at + _RECEIVED] = _sqlite_time(values[at + _RECEIVED])
+        done = connection.exec_driver_sql(_statement(len(events), "?" if sqlite else "%s"), tuple(values))
+        return [(tenant, source, event_id) for tenant, source, event_id in done]
+
+    def count(self, tenant: str) -> int:
+        """How many events the tenant has."""
+        return self._session.scalar(select(func.count()).where(OrderEventRow.tenant == tenant)) or 0
+
+    def latest(self, tenant: str) -> tuple[datetime, datetime] | None:
+        """When the tenant's newest event occurred and when the last one was received; None without any."""
+        newest = select(func.max(OrderEventRow.occurred_at), func.max(OrderEventRow.received_at))
+        occurred, received = self._session.execute(newest.where(OrderEventRow.tenant == tenant)).one()
+        return (occurred, received) if occurred else None
+
+    def read(self, tenant: str, since: datetime | None = None) -> Iterator[pa.RecordBatch]:
+        """Every event of every order of which anything occurred at or after ``since``, in the order they were kept.
+
+        Shape: :data:`SCHEMA`; the batches are read as they are asked for.
+        """
+        connection = self._session.connection()
+        mark = "?" if connection.dialect.name == "sqlite" else "%s"
+        words = [f"SELECT {', '.join(_READ)} FROM order_events WHERE tenant = {mark}"]  # noqa: S608 (our own names)
+        given: list[Any] = [tenant]
+        if since is not None:
+            words.append(
+                f"AND order_id IN (SELECT order_id FROM order_events WHERE tenant = {mark} AND occurred_at >= {mark})"  # noqa: S608
+            )
+            given += [tenant, _sqlite_time(since) if mark == "?" else since]
+        words.append("ORDER BY seq")
+        answer: CursorResult[Any] = connection.exec_driver_sql(
+            " ".join(words), tuple(given), execution_options={"stream_results": True}
+        )
+        while rows := answer.fetchmany(READ_AT_ONCE):
+            yield _batch(rows)
+
+
+_WIDTH, _PAYLOAD = len(NewEvent._fields), NewEvent._fields.index("payload")
+_OCCURRED, _RECEIVED = NewEvent._fields.index("occurred_at"), NewEvent._fields.index("received_at")
+
+
+@functools.lru_cache(maxsize=64)
+def _statement(rows: int, mark: str) -> str:
+    row = f"({', '.join([mark] * _WIDTH)})"
+    return (
+        f"INSERT INTO order_events ({', '.join(NewEvent._fields)}) VALUES {', '.join([row] * rows)} "  # noqa: S608
+        "ON CONFLICT (tenant, source, event_id) DO NOTHING RETURNING tenant, source, event_id"
+    )
+
+
+def _sqlite_time(at: datetime) -> str:
+    """A moment as the column type writes it to SQLite; always with six decimals, so that text sorts as time."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _batch(rows: Sequence[Any]) -> pa.RecordBatch:
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    flags = columns[_FLAGS_AT]
+    arrays = []
+    for field in SCHEMA:
+        if field.name in FLAGS:
+            bit = 1 << FLAGS.index(field.name)
+            arrays.append(pa.array([bool(f & bit) for f in flags], pa.bool_()))
+        else:
+            arrays.append(_array(columns[_READ.index(field.name)], field.type))
+    return pa.record_batch(arrays, schema=SCHEMA)
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_timestamp(kind) and isinstance(values[0], str):
+        return pa.array(values, pa.string()).cast(pa.timestamp("us")).cast(kind)
+    return pa.array(values, kind)
