@@ -11,14 +11,16 @@ import streamlit as st
 from core import charts
 from core.audit.report import answer, stamp, to_json
 from core.bootstrap import background
-from core.errors import WorkbenchError
+from core.errors import Forbidden, WorkbenchError
 from core.model import Decision, Delta, Explanation, Finding, Light, Run, Source, Trace
 from core.views import finding_of
-from ui import words
+from ui import auth, words
 
 
 def problem(error: WorkbenchError) -> None:
-    """What is wrong and what to do next."""
+    """What is wrong and what to do next; a refusal is also written down, whichever page it happened on."""
+    if isinstance(error, Forbidden):
+        auth.refused(error)
     st.error(error.message, title="This needs your attention", icon=":material/report:")
     if error.hint:
         st.caption(error.hint)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import streamlit as st
 
 from core.access import ROLES
-from core.errors import Forbidden, WorkbenchError
+from core.errors import WorkbenchError
 from core.service import people
 from core.store.people import User
 from ui import auth, cards, data, words
@@ -143,8 +143,6 @@ def attempt(key: str, change: Callable[[], object]) -> bool:
     try:
         change()
     except WorkbenchError as error:
-        if isinstance(error, Forbidden):
-            auth.refused(error)
         st.session_state[f"{key}_problem"] = error
         return False
     return True

@@ -10,7 +10,7 @@ import streamlit as st
 from core.act.remedies import Sandbox
 from core.decide import proposals
 from core.decide.proposals import ApprovalRules
-from core.errors import Forbidden, WorkbenchError
+from core.errors import WorkbenchError
 from core.model import Action, ActionState, Incident
 from core.service import actions
 from ui import auth, cards, data, links, words
@@ -213,8 +213,6 @@ def _decide(action_id: str, yes: bool, key: str) -> None:
         else:
             actions.reject(data.bench(), auth.current(), action_id, reason)
     except WorkbenchError as error:
-        if isinstance(error, Forbidden):
-            auth.refused(error)
         st.session_state[f"{key}_problem_{action_id}"] = error
 
 
