@@ -14,6 +14,7 @@ from core.service import segments
 from core.service.audience import PLAYBOOK
 from ui import auth, cards, data, links, segment_data, segment_rules
 from ui.segment_form import at_the_field
+from ui.segment_preview import unfinished
 from ui.segment_rules import Edited
 
 NEW = "segment_builder_new"  # the segment a new one starts from
@@ -160,6 +161,8 @@ def actions(saved: Segment | None, document: Mapping[str, Json], edited: Edited)
 
 def _save(saved: Segment | None, document: Mapping[str, Json], edited: Edited) -> None:
     wb, who = data.bench(), auth.current()
+    if (path := unfinished(edited.doc)) and at_the_field(edited, "Choose a column and a value.", path):
+        return
     try:
         kept = (
             segments.update(wb, who, saved.id, document, seen=saved.updated_at)

@@ -23,14 +23,26 @@ def head(start: Segment | None, key: str, edited: Edited) -> dict[str, Json]:
     """Name, owner and whether it is in use."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         name = st.text_input(
-            "Name", start.name if start else "", key=f"{key}_name", max_chars=120, width=280, placeholder="High-value"
+            "Name",
+            start.name if start else "",
+            key=f"{key}_name",
+            persist_state="session",
+            max_chars=120,
+            width=280,
+            placeholder="High-value",
         )
         owner = st.text_input(
-            "Owner", start.owner if start else "", key=f"{key}_owner", max_chars=200, width=240,
-            placeholder="growth@example.com", help="Named in every alert of this segment.",
-        )  # fmt: skip
+            "Owner",
+            start.owner if start else "",
+            key=f"{key}_owner",
+            persist_state="session",
+            max_chars=200,
+            width=240,
+            placeholder="growth@example.com",
+            help="Named in every alert of this segment.",
+        )
         active = st.toggle(
-            "Active", start.is_active if start else True, key=f"{key}_active",
+            "Active", start.is_active if start else True, key=f"{key}_active", persist_state="session",
             help="An inactive segment is neither counted nor checked.",
         )  # fmt: skip
     slot = st.container()
@@ -44,7 +56,11 @@ def watch(
     """Thresholds beside their defaults, the expected size, and the attributes that count."""
     begun = watch_doc(start)
     on = st.toggle(
-        "Monitoring", start.monitoring, key=f"{key}_monitoring", help="Off: snapshots are kept, nothing is raised."
+        "Monitoring",
+        start.monitoring,
+        key=f"{key}_monitoring",
+        persist_state="session",
+        help="Off: snapshots are kept, nothing is raised.",
     )
     doc: dict[str, Json] = {"monitoringEnabled": on}
     with st.grid(columns="auto", min_column_width=190, gap="small"):
@@ -61,29 +77,58 @@ def watch(
     if options := list(dict.fromkeys([*attributes, *chosen])):
         pills = f"{key}_critical"
         doc["criticalAttributes"] = st.pills(
-            "Critical attributes", options, selection_mode="multi", key=pills,
+            "Critical attributes",
+            options,
+            selection_mode="multi",
+            format_func=cards.safe,
+            key=pills,
+            persist_state="session",
             default=None if pills in st.session_state else chosen,
             help="Only these are judged for a shift of the make-up; none chosen: all of them.",
-        )  # fmt: skip
+        )
     return doc
 
 
 def _limit(name: str, begun: Json, default: float | None, key: str) -> float | None:
     label, note = ASKED[name]
     return st.number_input(
-        label, 0.0, 1.0, float(begun) if isinstance(begun, int | float) else None, step=0.01, format="%g",
-        key=f"{key}_{name}", placeholder=f"{default:.2f} (default)" if default is not None else "not judged", help=note,
-    )  # fmt: skip
+        label,
+        0.0,
+        1.0,
+        float(begun) if isinstance(begun, int | float) else None,
+        step=0.01,
+        format="%g",
+        key=f"{key}_{name}",
+        persist_state="session",
+        placeholder=f"{default:.2f} (default)" if default is not None else "not judged",
+        help=note,
+    )
 
 
 def _expected(start: SegmentWatch, key: str, edited: Edited) -> dict[str, Json]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         least = st.number_input(
-            "Expected size, at least", 0, None, start.expected_min, step=1, key=f"{key}_min", placeholder="no limit",
-            width=200, help="A size outside the range is a finding of at least medium severity.",
-        )  # fmt: skip
+            "Expected size, at least",
+            0,
+            None,
+            start.expected_min,
+            step=1,
+            key=f"{key}_min",
+            persist_state="session",
+            placeholder="no limit",
+            width=200,
+            help="A size outside the range is a finding of at least medium severity.",
+        )
         most = st.number_input(
-            "at most", 0, None, start.expected_max, step=1, key=f"{key}_max", placeholder="no limit", width=200
+            "at most",
+            0,
+            None,
+            start.expected_max,
+            step=1,
+            key=f"{key}_max",
+            persist_state="session",
+            placeholder="no limit",
+            width=200,
         )
     edited.slots["baseline.expectedSize"] = st.container()
     return {name: value for name, value in (("min", least), ("max", most)) if value is not None}

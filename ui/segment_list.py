@@ -128,7 +128,7 @@ def _row(board: Board, segment: Segment) -> None:
         changes(sizes)
     row.button(
         "Open", key=f"segments_open_{segment.id}", on_click=open_segment, args=(segment.id,), type="tertiary",
-        icon=":material/arrow_forward:", icon_position="right", help=f"Open {segment.name}",
+        icon=":material/arrow_forward:", icon_position="right", help=f"Open {cards.safe(segment.name)}",
     )  # fmt: skip
 
 

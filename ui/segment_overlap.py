@@ -22,9 +22,13 @@ def show(board: Board) -> None:
     if len(ranked) > SHOWN:
         key = "segments_overlap_of"
         ids = st.pills(
-            f"Segments (at most {SHOWN} at once)", list(names), selection_mode="multi", format_func=names.__getitem__,
-            default=None if key in st.session_state else ids, key=key,
-        )[:SHOWN]  # fmt: skip
+            f"Segments (at most {SHOWN} at once)",
+            list(names),
+            selection_mode="multi",
+            format_func=lambda i: cards.safe(names[i]),
+            default=None if key in st.session_state else ids,
+            key=key,
+        )[:SHOWN]
     if len(ids) < 2:
         st.info("Two segments are needed to overlap.", icon=":material/join_inner:")
         return

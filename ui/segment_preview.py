@@ -12,6 +12,7 @@ from core.service.audience import Preview
 from ui import cards, segment_data
 from ui.segment_form import at_the_field
 from ui.segment_rules import Edited
+from ui.segment_values import NULLS
 
 
 def show(edited: Edited, saved: Segment | None) -> bool:
@@ -35,16 +36,19 @@ def show(edited: Edited, saved: Segment | None) -> bool:
     return True
 
 
-def unfinished(doc: Mapping[str, Json]) -> bool:
-    """Whether a rule lacks its column or its value."""
+def unfinished(doc: Mapping[str, Json], where: str = "") -> str | None:
+    """The path of the first rule that lacks its column or its value."""
     rules = doc.get("rules")
-    return any(_open(rule) for rule in rules if isinstance(rule, Mapping)) if isinstance(rules, list) else True
-
-
-def _open(rule: Mapping[str, Json]) -> bool:
-    if "rules" in rule:
-        return unfinished(rule)
-    return not rule.get("field") or ("value" not in rule and rule.get("operator") not in ("is_null", "not_null"))
+    for i, rule in enumerate(rules if isinstance(rules, list) else ()):
+        path = f"{where}rules[{i}]"
+        if not isinstance(rule, Mapping):
+            return path
+        if "rules" in rule:
+            if inner := unfinished(rule, f"{path}."):
+                return inner
+        elif not rule.get("field") or ("value" not in rule and rule.get("operator") not in NULLS):
+            return path
+    return None
 
 
 def _count(found: Preview) -> None:

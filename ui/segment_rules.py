@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.model import Column, ColumnType, Json, JsonObject
+from ui.segment_values import LISTS, NULLS, WIDE, Hints, shape, value
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -29,7 +29,6 @@ WORDS = {
     "is_null": "is empty",
     "not_null": "is not empty",
 }
-NULLS, LISTS = ("is_null", "not_null"), ("in", "not_in")
 OFFERED: Mapping[ColumnType, tuple[str, ...]] = {
     ColumnType.TEXT: ("==", "!=", *LISTS, "contains", *NULLS),
     ColumnType.BOOLEAN: ("==", "!=", *NULLS),
@@ -38,12 +37,6 @@ OFFERED: Mapping[ColumnType, tuple[str, ...]] = {
     ColumnType.DATE: (*ORDER, "==", "!=", *LISTS, *NULLS),
     ColumnType.TIMESTAMP: (*ORDER, "==", "!=", *NULLS),
 }
-NUMBERS = (ColumnType.INTEGER, ColumnType.NUMBER)
-MOST_PILLS = 12
-WIDE = 160  # pixels of a field: three and the button fit beside the preview
-
-
-Hints = Callable[[str], Sequence[str]]  # a column's most frequent values
 
 
 @dataclass(slots=True)
@@ -127,9 +120,15 @@ def _match(start_: str, key: str, lead: str) -> str:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(lead, width="content")
         chosen = st.segmented_control(
-            lead, ["AND", "OR"], default=None if key in st.session_state else start_, required=True, key=key,
-            format_func={"AND": "all (AND)", "OR": "any (OR)"}.__getitem__, label_visibility="collapsed",
-        )  # fmt: skip
+            lead,
+            ["AND", "OR"],
+            default=None if key in st.session_state else start_,
+            required=True,
+            key=key,
+            persist_state="session",
+            format_func={"AND": "all (AND)", "OR": "any (OR)"}.__getitem__,
+            label_visibility="collapsed",
+        )
         st.markdown("of these", width="content")
     return str(chosen or start_)
 
@@ -182,147 +181,41 @@ def _rule(
         column = _field(begun.get("field"), f"{key}_field", name, types)
         kind = types.get(column or "", ColumnType.TEXT)
         operator = _operator(begun, column, kind, key, name)
-        same = begun.get("field") == column and _shape(str(begun.get("operator"))) == _shape(operator)
-        value = _value(column, kind, operator, begun.get("value") if same else None, key, name, hint)
+        same = begun.get("field") == column and shape(str(begun.get("operator"))) == shape(operator)
+        chosen = value(column, kind, operator, begun.get("value") if same else None, key, name, hint)
         st.button(
             f"Remove {name}", key=f"{key}_drop", type="tertiary", on_click=_drop,
             args=(siblings, node["id"]), disabled=len(siblings) == 1, help=f"Remove {name}",
         )  # fmt: skip
     edited.slots[path] = st.container()
-    return {"field": column or "", "operator": operator, **({} if value is None else {"value": value})}
+    return {"field": column or "", "operator": operator, **({} if chosen is None else {"value": chosen})}
 
 
 def _field(begun: Json, key: str, name: str, types: Mapping[str, ColumnType]) -> str | None:
     options = [*types, *([str(begun)] if begun and begun not in types else [])]
     return st.selectbox(
-        f"Column of {name}", options, index=options.index(str(begun)) if begun else None, key=key,
-        placeholder="Column", label_visibility="collapsed", width=WIDE,
+        f"Column of {name}",
+        options,
+        index=options.index(str(begun)) if begun else None,
+        key=key,
+        persist_state="session",
+        placeholder="Column",
+        label_visibility="collapsed",
+        width=WIDE,
         format_func=lambda c: c if c in types else f"{c} (not in the data)",
-    )  # fmt: skip
+    )
 
 
 def _operator(begun: Mapping[str, Json], column: str | None, kind: ColumnType, key: str, name: str) -> str:
     options = OFFERED[kind]
     asked = str(begun.get("operator")) if begun.get("field") == column else ""
     return st.selectbox(
-        f"Comparison of {name}", options, index=options.index(asked) if asked in options else 0,
-        format_func=WORDS.__getitem__, key=f"{key}_{kind}_operator", label_visibility="collapsed", width=135,
-    )  # fmt: skip
-
-
-def _shape(operator: str) -> str:
-    return "none" if operator in NULLS else "list" if operator in LISTS else "one"
-
-
-def _value(column: str | None, kind: ColumnType, operator: str, begun: Json, key: str, name: str, hint: Hints) -> Json:
-    shape = _shape(operator)
-    if shape == "none" or column is None:
-        return None
-    label, key, known = f"Value of {name}", f"{key}_{column}_{shape}", hint(column)
-    if shape == "list":
-        return _several(kind, begun, key, label, known)
-    if operator == "contains":
-        text = st.text_input(label, str(begun or ""), key=f"{key}_part", label_visibility="collapsed", width=WIDE)
-        return text or None
-    return _one(kind, begun, key, label, known)
-
-
-def _one(kind: ColumnType, begun: Json, key: str, label: str, known: Sequence[str]) -> Json:
-    if kind is ColumnType.BOOLEAN:
-        default = begun if isinstance(begun, bool) else True
-        return st.segmented_control(
-            label, [True, False], default=None if key in st.session_state else default, required=True, key=key,
-            format_func={True: "yes", False: "no"}.__getitem__, label_visibility="collapsed",
-        )  # fmt: skip
-    if kind in NUMBERS:
-        return _number(kind, begun, key, label, known)
-    if kind is ColumnType.DATE:
-        day = st.date_input(label, _day(begun), key=key, label_visibility="collapsed", width=WIDE)
-        return day.isoformat() if isinstance(day, date) else None
-    if kind is ColumnType.TIMESTAMP:
-        at = st.datetime_input(label, _moment(begun), key=key, label_visibility="collapsed", width=WIDE)
-        return at.replace(tzinfo=UTC).isoformat() if at is not None else None
-    options = list(dict.fromkeys([*known, *([str(begun)] if begun is not None else [])]))
-    return st.selectbox(
-        label, options, index=options.index(str(begun)) if begun is not None else None, key=key,
-        accept_new_options=True, placeholder="Choose or type", label_visibility="collapsed", width=WIDE,
-    )  # fmt: skip
-
-
-def _number(kind: ColumnType, begun: Json, key: str, label: str, known: Sequence[str]) -> Json:
-    whole = kind is ColumnType.INTEGER and not (isinstance(begun, float) and not begun.is_integer())
-    number = begun if isinstance(begun, int | float) and not isinstance(begun, bool) else None
-    if whole:
-        return st.number_input(
-            label, value=None if number is None else int(number), step=1, key=key, placeholder=_example(known),
-            label_visibility="collapsed", width=WIDE,
-        )  # fmt: skip
-    found = st.number_input(
-        label, value=None if number is None else float(number), step=1.0, format="%g", key=key,
-        placeholder=_example(known), label_visibility="collapsed", width=WIDE,
-    )  # fmt: skip
-    return int(found) if found is not None and found.is_integer() else found
-
-
-def _several(kind: ColumnType, begun: Json, key: str, label: str, known: Sequence[str]) -> Json:
-    """Values to tick, and others to type; numbers and dates are typed."""
-    chosen = [str(v) for v in begun] if isinstance(begun, Sequence) and not isinstance(begun, str) else []
-    if kind is not ColumnType.TEXT:
-        text = st.text_input(
-            label,
-            ", ".join(chosen),
-            key=f"{key}_typed",
-            placeholder=_example(known),
-            label_visibility="collapsed",
-            width=WIDE,
-        )
-        parts = _parts(text)
-        return [_numeric(p) for p in parts] or None if kind in NUMBERS else list(parts) or None
-    ticks = list(dict.fromkeys([*[v for v in chosen if v in known], *known]))[:MOST_PILLS]
-    with st.container(width=360, gap="xsmall"):
-        picked = (
-            st.pills(
-                label, ticks, selection_mode="multi", key=f"{key}_pills", label_visibility="collapsed",
-                default=None if f"{key}_pills" in st.session_state else [v for v in chosen if v in ticks],
-            )
-            if ticks
-            else []
-        )  # fmt: skip
-        others = ", ".join(v for v in chosen if v not in ticks)
-        typed = st.text_input(
-            f"Other values for {label.lower()}", others, key=f"{key}_others", placeholder="Others, separated by commas",
-            label_visibility="collapsed",
-        )  # fmt: skip
-    return list(dict.fromkeys([*picked, *_parts(typed)])) or None
-
-
-def _example(known: Sequence[str]) -> str:
-    return f"such as {known[0]}" if known else "number"
-
-
-def _parts(text: str | None) -> tuple[str, ...]:
-    return tuple(p.strip() for p in (text or "").split(",") if p.strip())
-
-
-def _numeric(text: str) -> Json:
-    """A number, or the text itself for the rules to refuse."""
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return int(number) if number.is_integer() else number
-
-
-def _day(begun: Json) -> date | None:
-    try:
-        return date.fromisoformat(str(begun)[:10]) if begun else None
-    except ValueError:
-        return None
-
-
-def _moment(begun: Json) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(str(begun)) if begun else None
-    except ValueError:
-        return None
-    return at.astimezone(UTC).replace(tzinfo=None) if at and at.tzinfo else at
+        f"Comparison of {name}",
+        options,
+        index=options.index(asked) if asked in options else 0,
+        format_func=WORDS.__getitem__,
+        key=f"{key}_{kind}_operator",
+        persist_state="session",
+        label_visibility="collapsed",
+        width=135,
+    )

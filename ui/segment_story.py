@@ -229,9 +229,13 @@ def _makeup(story: Story, against: str) -> None:  # noqa: ARG001  (one form for 
     worst = next((line.attribute for line in story.lines if line.attribute), names[0])
     key = f"segments_attribute_{story.segment.id}"
     chosen = st.pills(
-        "Attribute", names, default=None if key in st.session_state else worst if worst in names else names[0],
-        required=True, key=key,
-    )  # fmt: skip
+        "Attribute",
+        names,
+        format_func=cards.safe,
+        default=None if key in st.session_state else worst if worst in names else names[0],
+        required=True,
+        key=key,
+    )
     frame = views.composition(story.item.history, str(chosen))
     st.subheader(cards.safe(f"Make-up of {story.segment.name} by {chosen}"))
     values = ", ".join(frame["value"].unique())

@@ -133,6 +133,8 @@ def test_several_values_can_be_ticked_or_typed(opened: Open, bench: Workbench) -
 
 def test_what_is_wrong_is_said_at_its_field(opened: Open, demo: Workbench) -> None:
     at = opened("segment_builder")
+    at.button(key="segment_builder_save").click().run()
+    assert at.error[0].value == "Choose a column and a value."
     fill(at, "plan", "==", "trial")
     at.button(key="segment_builder_save").click().run()
     assert "1 to 120 characters are needed, there are 0" in at.error[0].value
