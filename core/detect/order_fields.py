@@ -29,7 +29,8 @@ from sqlalchemy.sql.selectable import Subquery
 
 from core.detect.order_states import stamps
 from core.model import Table
-from core.order_rules import (
+from core.orders import OrderRule
+from core.orders.conditions import (
     Absent,
     AllOf,
     AnyOf,
@@ -41,7 +42,6 @@ from core.order_rules import (
     fields_of,
     parse_condition,
 )  # fmt: skip
-from core.orders import OrderRule
 from core.ports import Engine
 
 POSTAL = r"(?i)[a-z0-9][a-z0-9 -]{1,8}[a-z0-9]"  # any country's; at least one digit besides

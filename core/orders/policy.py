@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from core.model import Json, Severity
-from core.order_rules import parse_condition
+from core.orders.conditions import parse_condition
 
 
 class Reason(enum.StrEnum):
