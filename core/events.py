@@ -163,7 +163,7 @@ def _case(
         gates = playbook.policy.gates
         explained = explainer.word(question, explained, ctx, min_ai=gates.min_ai, template=playbook.prompt)
     explanation = explained.explanation
-    severity = max(f.severity for f in findings)
+    severity = max([f.severity for f in findings] + ([explained.raised] if explained.raised else []))
     facts: dict[str, Json] = {
         **explained.metrics,
         **explained.facts,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from core.context import Context
-from core.model import CheckReport, Dataset, Explanation, Finding, JsonObject, Proposal
+from core.model import CheckReport, Dataset, Explanation, Finding, JsonObject, Proposal, Severity
 from core.plugins import Plugin, Registry
 from core.ports import Engine
 
@@ -42,6 +42,7 @@ class Explained:
     facts: JsonObject = field(default_factory=dict)  # numbers that the decision table may ask for, besides the metrics
     recommendation_types: Mapping[str, str] = field(default_factory=dict)  # type: what it means, for a model's wording
     answer: JsonObject = field(default_factory=dict)  # the decision in the playbook's own output schema, if it has one
+    raised: Severity | None = None  # how severe a model holds the case to be; it counts where that is graver
 
 
 class CaseExplainer(Plugin):
