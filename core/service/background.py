@@ -9,11 +9,24 @@ from collections.abc import Callable
 from core.access import Principal
 from core.check.run import is_warm, warm
 from core.errors import WorkbenchError
-from core.service import alerts, answers, casework, execution, runs, schedules, segments, sending
+from core.service import (
+    alerts,
+    answers,
+    casework,
+    dead_letters,
+    exceptions,
+    execution,
+    ingest,
+    runs,
+    schedules,
+    segments,
+    sending,
+)
 from core.service.verification import VERIFIERS
 from core.service.workbench import Workbench
 
 TICK_S = 5.0
+RETRY_S = 1.0  # an order event is tried again this soon
 VISITOR_S = 20.0  # the first visitor's page comes before imports that only new data needs
 DRAWN_S = 1.0  # until the browser has drawn it
 log = logging.getLogger("telltale")
@@ -34,6 +47,7 @@ class Background:
             ("outbox", self._outbox),
             ("schedules", self._schedules),
             ("actions", self._actions),
+            ("events", self._events),
         ):
             thread = threading.Thread(target=work, name=f"telltale-{name}", daemon=True)
             thread.start()
@@ -82,6 +96,15 @@ class Background:
         while not self._stop.wait(TICK_S):
             self._guarded(lambda: execution.tick(self._wb, VERIFIERS, alerts.unhelpful))
             self._guarded(lambda: shown.refresh(self._wb))
+
+    def _events(self) -> None:
+        while True:
+            self._guarded(lambda: ingest.count_letters(self._wb))
+            self._guarded(lambda: exceptions.gauges(self._wb))
+            for _ in range(round(TICK_S / RETRY_S)):
+                if self._stop.wait(RETRY_S):
+                    return
+                self._guarded(lambda: dead_letters.tick(self._wb))
 
     def _guarded(self, work: Callable[[], object]) -> None:
         try:

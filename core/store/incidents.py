@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -142,6 +143,7 @@ class Incidents:
         *,
         statuses: Collection[IncidentStatus] = (),
         severities: Collection[Severity] = (),
+        types: Collection[str] = (),
         subject: str | None = None,
         playbook: str | None = None,
         sort: str = "created_at",
@@ -158,6 +160,8 @@ class Incidents:
             wanted.append(IncidentRow.status.in_([s.value for s in statuses]))
         if severities:
             wanted.append(IncidentRow.severity.in_([int(s) for s in severities]))
+        if types:
+            wanted.append(IncidentRow.type.in_(types))
         if subject is not None:
             wanted.append(IncidentRow.subject == subject)
         if playbook is not None:
@@ -175,6 +179,26 @@ class Incidents:
         )
         found = {status: n for status, n in self._session.execute(query)}
         return {status: found.get(status.value, 0) for status in IncidentStatus}
+
+    def tally(self, playbook: str, tenant: str | None = None) -> tuple[Tally, ...]:
+        """How many incidents of the playbook there are of each kind, of one tenant or of all."""
+        kinds = (IncidentRow.tenant, IncidentRow.type, IncidentRow.status, IncidentRow.severity)
+        query = select(*kinds, func.count()).where(IncidentRow.playbook == playbook).group_by(*kinds)
+        if tenant is not None:
+            query = query.where(IncidentRow.tenant == tenant)
+        rows = self._session.execute(query.order_by(*kinds))
+        return tuple(Tally(t, kind, IncidentStatus(s), Severity(worth), n) for t, kind, s, worth, n in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many incidents of a tenant have this type, status and severity."""
+
+    tenant: str
+    type: str
+    status: IncidentStatus
+    severity: Severity
+    count: int
 
 
 def _one(tenant: str, incident_id: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
