@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -56,17 +56,17 @@ def comparisons(detectors: Iterable[DriftDetector], item: Watched, scene: Scene)
 
 def _lines(detector: DriftDetector, item: Watched, scene: Scene) -> list[Comparison]:
     limit = detector.threshold_of(item.segment)
+    bare = Comparison(detector.type, detector.noun, observed=measured(detector.type, item.judged), threshold=limit)
     if detector.is_off(item.segment):
-        return [Comparison(detector.type, detector.noun, threshold=limit, note="switched off for this segment")]
+        return [replace(bare, note="switched off for this segment")]
     if why := detector.untracked(item.judged):
-        return [Comparison(detector.type, detector.noun, threshold=limit, note=why)]
+        return [replace(bare, note=why)]
     found = [
         _line(detector, name, verdict, limit)
         for name, reference in references_of(detector, item, scene)
         if (verdict := detector.verdict(item, item.judged, reference, name == INCIDENT)) is not None
     ]
-    missing = "not enough history: two snapshots are needed"
-    return found or [Comparison(detector.type, detector.noun, threshold=limit, note=missing)]
+    return found or [replace(bare, note="not enough history: two snapshots are needed")]
 
 
 def references_of(detector: DriftDetector, item: Watched, scene: Scene) -> list[tuple[str, Reference]]:
@@ -145,13 +145,13 @@ def _point(detector: DriftDetector, seen: Watched, base: Reference | None) -> di
 
 
 def measured(kind: str, snapshot: Snapshot) -> float | None:
-    """The figure of a snapshot that a detector judges; None where it is not tracked."""
+    """The figure of a snapshot that a detector judges; None where it is not tracked or is not one figure."""
     if kind == "conversion_anomaly":
         return snapshot.conv_rate
     if kind == "inactivity_creep":
         left = snapshot.velocity_out
         return left / snapshot.size if left is not None and snapshot.size else None
-    return float(snapshot.size)
+    return float(snapshot.size) if kind == "size_jump" else None
 
 
 def _since(body: JsonObject | None) -> datetime | None:

@@ -18,7 +18,7 @@ from core.detect.events import Scene
 from core.detect.watched import Watched
 from core.events import Bodies
 from core.model import CheckReport, Dataset, Json, Segment, SegmentWatch, Severity, Snapshot
-from core.playbook import EventPlaybook, read_playbooks
+from core.playbook import EventPlaybook, read_playbook
 from core.ports import Engine
 from core.segment_views import Comparison
 
@@ -29,7 +29,9 @@ AFTER = {"platform": {"ios": 0.78, "web": 0.22}, "plan": {"pro": 1.0}}
 
 @pytest.fixture(scope="module")
 def playbook() -> EventPlaybook:
-    return read_playbooks(Path(__file__).parents[1] / "playbooks")[1][PLAYBOOK]
+    found = read_playbook(Path(__file__).parents[1] / "playbooks" / PLAYBOOK)
+    assert isinstance(found, EventPlaybook)
+    return found
 
 
 def snapshots(sizes: Sequence[int], drift: int = 3) -> tuple[Snapshot, ...]:

@@ -41,9 +41,11 @@ def open_segment(segment_id: str | None) -> None:
 def figures(board: Board) -> None:
     """Share monitored, open incidents by type, detection lead time, and the newest snapshots."""
     told = coverage(board.segments, board.incidents)
+    left = told.segments - told.monitored
     with st.grid(columns="auto", min_column_width=210, gap="small"):
         _figure(
-            "Monitored", f"{told.monitored} of {told.segments}", f"{told.share_monitored or 0:.0%} of all segments",
+            "Monitored", f"{told.monitored} of {told.segments}",
+            f"{told.share_monitored or 0:.0%} of all segments" + (f", {left} not monitored" if left else ""),
             "Active segments whose monitoring is on.",
         )  # fmt: skip
         kinds = ", ".join(f"{n} {TYPES.get(kind, kind)}" for kind, n in told.open_by_type.items())

@@ -99,8 +99,10 @@ def _measures(story: Story, against: str) -> None:
 
 def _measure(line: Comparison) -> None:
     label = LABEL.get(line.type, line.measure)
+    kind = MetricKind.SUM if line.type == "size_jump" else MetricKind.RATIO
     if not line.reference:
-        st.metric(label, "n/a", delta=line.note, delta_color="gray", delta_arrow="off", border=True)
+        value, short = words.figure(line.observed, kind), line.note.partition(":")[0]
+        st.metric(label, value, delta=short, delta_color="gray", delta_arrow="off", border=True, help=line.note)
         return
     color = words.SEVERITY[line.severity] if line.severity else "gray"
     if line.type == "distribution_shift":
@@ -110,7 +112,6 @@ def _measure(line: Comparison) -> None:
             help="Total variation distance of the critical attribute that is furthest away; 0 is the same make-up.",
         )  # fmt: skip
         return
-    kind = MetricKind.SUM if line.type == "size_jump" else MetricKind.RATIO
     up = (line.observed or 0) - (line.base or 0)
     st.metric(
         label, words.figure(line.observed, kind), delta_color=color, border=True,
@@ -124,9 +125,11 @@ def _measure(line: Comparison) -> None:
 def headline(segment: Segment, lines: Sequence[Comparison], against: str) -> str:
     """Where the size stands, in one sentence; it is the chart's title."""
     line = next((one for one in lines if one.type == "size_jump" and one.reference == against), None)
-    if line is None:
+    if line is None or line.observed is None:
         return f"Size of {segment.name}"
-    held, base = f"{segment.name} holds {line.observed or 0:,.0f} people", WORDS.get(against, against)
+    if not line.reference:
+        return f"{segment.name} holds {line.observed:,.0f} people"
+    held, base = f"{segment.name} holds {line.observed:,.0f} people", WORDS.get(against, against)
     if line.share is None:
         return f"{held}, where nobody was: {base} is 0"
     if not line.share:

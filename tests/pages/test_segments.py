@@ -175,6 +175,8 @@ def test_accepting_a_new_normal_resolves_and_can_be_undone(opened: Open, driftin
         "conversion_anomaly",
         "inactivity_creep",
     }
+    assert metrics(at)["Size"] == "11,600"
+    assert "High-value holds 11,600 people" in [h.value.replace("\\", "") for h in at.header]
     at.button(key="segments_forget_size_jump").click().run()
     assert "size_jump" not in segments.get(drifting, ANA, "high-value").normal_since
     assert "use the whole history again" in at.success[0].value
