@@ -28,7 +28,7 @@ def figures() -> None:
     mean = (
         "no approval yet" if saved.measured_min is None else f"approved after {_minutes(saved.measured_min)} on average"
     )
-    with st.grid(columns="auto", min_column_width=210, gap="small"):
+    with st.grid(columns=4, min_column_width=160, gap="small"):
         st.metric(
             "Wait for a decision", len(waiting), border=True, delta_arrow="off",
             delta=f"oldest {resolver.size(oldest)}" if oldest is not None else "the inbox is empty",

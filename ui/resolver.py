@@ -25,7 +25,8 @@ STATE: Mapping[ActionState, tuple[words.Color, str, str]] = {
     ActionState.VERIFIED: ("green", ":material/verified:", "verified"),
     ActionState.VERIFY_FAILED: ("red", ":material/report:", "did not help"),
 }
-_ORDER = tuple(STATE)
+_S = ActionState
+_ORDER = (_S.PROPOSED, _S.APPROVED, _S.EXECUTED, _S.VERIFY_FAILED, _S.FAILED, _S.VERIFIED, _S.REJECTED)
 
 
 def panel(incident: Incident, key: str) -> None:

@@ -71,7 +71,7 @@ def figures(of: Health, desk: Desk) -> None:
     by_state = {state: sum(s.state is state for s in of.services) for state in State}
     bad = [f"{n} {state}" for state, n in by_state.items() if n and state is not State.OK]
     open_, waiting, run = desk.open, desk.waiting, service_data.last_check()
-    with st.grid(columns="auto", min_column_width=210, gap="small"):
+    with st.grid(columns=4, min_column_width=160, gap="small"):
         _figure(
             "In order", f"{by_state[State.OK]} of {len(of.services)}", ", ".join(bad) or "every service",
             "orange" if bad and not by_state[State.OVER] else "red" if by_state[State.OVER] else "gray",

@@ -74,7 +74,7 @@ def _chosen(standing: Standing, opened: list[Incident]) -> Incident | None:
 
 def _measures(s: Standing, of: Health) -> None:
     v, known = s.vitals, s.state is not State.STALE
-    with st.grid(columns="auto", min_column_width=210, gap="small"):
+    with st.grid(columns=4, min_column_width=160, gap="small"):
         _figure("Error rate", rca.quantity("error_rate", v.error_rate), f"limit {100 * s.error_limit:g} %",
                 over=s.rate_over, known=known)  # fmt: skip
         _figure("p99", rca.quantity("p99_ms", v.p99_ms), f"limit {s.p99_limit:,.0f} ms", over=s.p99_over, known=known)
