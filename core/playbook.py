@@ -144,6 +144,7 @@ class EventPlaybook(Strict):
     loader: str
     loader_params: Mapping[str, object] = Field(default_factory=dict)
     live_demo: bool = Field(False, description="The demo's files are made anew, up to this minute, for every look")
+    demo_beside: bool = Field(False, description="The demo's files are read although the store holds documents")
     inputs: Mapping[str, str] = Field(default_factory=dict, description="File: what it holds; replaceable by people")
     verify: tuple[str, ...] = ()
     events: tuple[EventUse, ...] = Field(min_length=1)
@@ -152,6 +153,9 @@ class EventPlaybook(Strict):
     explain_params: Mapping[str, object] = Field(default_factory=dict)
     report: Mapping[str, str] = Field(default_factory=dict, description="Report key: document it shows")
     recovery: Recovery = Recovery()
+    budgets: Mapping[str, float] = Field(
+        default_factory=dict, description="Seconds for detect, investigate and respond; with them a report has steps"
+    )
     notify: AlertSpec = AlertSpec()
     schedule: ScheduleSpec = ScheduleSpec()
     jobs: Mapping[str, ScheduleSpec] = Field(default_factory=dict)

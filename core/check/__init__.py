@@ -3,6 +3,7 @@
 Importing the package registers its dataset checks.
 """
 
+from core.check import alerts as alerts
 from core.check import orders as orders
 from core.check import services as services
 from core.check import snapshots as snapshots

@@ -3,6 +3,7 @@
 Importing the package registers its evidence providers.
 """
 
+from core.explain import data_alerts as data_alerts
 from core.explain import drift as drift
 from core.explain import moves as moves
 from core.explain import services as services

@@ -1,5 +1,6 @@
 """Sources to tables: files of any common format, and SQL. Every row is loaded or listed as rejected."""
 
+from core.load import alerts as alerts
 from core.load import order_loader as order_loader
 from core.load import segment_loader as segment_loader
 from core.load import services as services

@@ -24,6 +24,7 @@ from core.model import (
     Light,
     Look,
     Run,
+    Severity,
     Source,
     TimelineEntry,
     Trigger,
@@ -85,7 +86,11 @@ def _look(
 ) -> Look:
     at = moment(playbook, trigger.as_of, wb.ctx.clock.now())
     documents, known = inputs.documents(wb, playbook.name, trigger.tenant), known_cases(wb, playbook, trigger.tenant)
-    given = files if files is not None else inputs.files(wb, playbook, trigger.tenant, demo=not documents)
+    given = (
+        files
+        if files is not None
+        else inputs.files(wb, playbook, trigger.tenant, demo=playbook.demo_beside or not documents)
+    )
     dataset = load_events(playbook, given, documents, wb.ctx, at)
     return look_events(
         playbook, dataset, trigger, wb.ctx, run_id=run_id, checker=wb.check, known=known, ask_model=ask_model
@@ -178,8 +183,8 @@ def _incident(books: Books, playbook: EventPlaybook, look: Look, case: Case, now
     """Opens, repeats or reopens the case's incident; a dismissed one stays so unless the case came back worse."""
     fresh = candidate(playbook, look, case, now)
     current = books.incidents.find_latest(fresh.tenant, fresh.dedup_key)
-    if current is not None and current.status is IncidentStatus.DISMISSED and fresh.severity <= current.severity:
-        return Kept(case, current, news=False, isnew=False)
+    if current is not None and _stays_dismissed(playbook, current, fresh, case):
+        return Kept(case, _seen_again(books, current, case, now), news=False, isnew=False)
     if current is None or lifecycle.on_repeat(current, now) is lifecycle.Repeat.NEW:
         fresh = _as_decided(fresh, case, now)
         books.incidents.add(fresh)
@@ -191,18 +196,50 @@ def _incident(books: Books, playbook: EventPlaybook, look: Look, case: Case, now
     return Kept(case, updated, news=rose or reopened or not updated.alerted, isnew=False)
 
 
+def _stays_dismissed(playbook: EventPlaybook, current: Incident, fresh: Incident, case: Case) -> bool:
+    """Whether a dismissed incident stays so: a person's word holds unless the case came back worse, the table's own
+    only while the table still dismisses the case. Where the table dismisses at all, nobody's word silences another
+    CRITICAL alert.
+    """
+    if current.status is not IncidentStatus.DISMISSED:
+        return False
+    if current.body.get("dismissed_by_table"):
+        return case.decision.recommended_action == "dismiss"
+    critical = fresh.severity is Severity.CRITICAL and any(r.action == "dismiss" for r in playbook.policy.rows)
+    return fresh.severity <= current.severity and not (critical and not _told_before(current, case))
+
+
+def _told_before(current: Incident, case: Case) -> bool:
+    """Whether the case is the very alert that the incident was made of."""
+    known = current.body.get("metrics")
+    return isinstance(known, Mapping) and known.get("alert_id") == case.metrics.get("alert_id")
+
+
+def _seen_again(books: Books, current: Incident, case: Case, now: datetime) -> Incident:
+    """A case that the table dismisses again is counted: a recurrence is proven by its repeats."""
+    if case.decision.recommended_action != "dismiss":
+        return current
+    after = max(now, current.updated_at + timedelta(microseconds=1))
+    seen = replace(current, occurrences=current.occurrences + 1, updated_at=after)
+    books.incidents.save(seen, expected=current.updated_at)
+    return seen
+
+
 def _as_decided(incident: Incident, case: Case, now: datetime) -> Incident:
     """A case that the table dismisses is kept, and dismissed with the reason."""
     if case.decision.recommended_action != "dismiss":
         return incident
     because = case.decision.receipt.because
-    return lifecycle.move(incident, IncidentStatus.DISMISSED, lifecycle.SYSTEM, now, because)
+    marked = replace(incident, body={**incident.body, "dismissed_by_table": True})
+    return lifecycle.move(marked, IncidentStatus.DISMISSED, lifecycle.SYSTEM, now, because)
 
 
 def _lasting(incident: Incident) -> dict[str, Json]:
     """What an incident keeps over its occurrences."""
     return {
-        k: incident.body[k] for k in ("ticket_key", "messages", "notes", "reports", "reported") if k in incident.body
+        k: incident.body[k]
+        for k in ("ticket_key", "messages", "notes", "reports", "reported", "verdict")
+        if k in incident.body
     }
 
 
@@ -247,6 +284,11 @@ def candidate(playbook: EventPlaybook, look: Look, case: Case, now: datetime) ->
         "correlation_id": look.run_id,
         "ticket_key": None,
     }
+    if case.answer:
+        decided: JsonObject = {
+            k: to_json(getattr(case.decision, k)) for k in ("severity", "recommended_action", "confidence")
+        }
+        body = {**body, "decision": {**case.answer, **decided}}
     return Incident(
         incident_id="INC-" + secrets.token_hex(4).upper(),
         tenant=look.trigger.tenant,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.act.remedy import Remedy, Request, call, outcome, remedies
+from core.act.remedy import Remedy, Request, call, filled, outcome, remedies, values
 from core.context import Context
 from core.errors import ConfigError, InputError, ProviderError
 from core.model import Action, JsonObject
 
-_NAME = r"^[A-Za-z0-9_.-]{1,250}$"
+_NAME = r"^([A-Za-z0-9_.-]{1,250}|\{[a-z_]{1,40}\})$"
 _LONGEST_NOTE = 1000
 
 
@@ -21,7 +22,8 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dag: str = Field(pattern=_NAME)
+    dag: str = Field(pattern=_NAME, description="Name of the DAG, or {name}: that parameter of the action")
+    run: bool = Field(False, description="Clear the whole run that the action names; without one, start a new run")
     tasks: tuple[str, ...] = Field((), description="Tasks to clear; empty: the DAG is triggered")
     downstream: bool = Field(True, description="Clear what follows these tasks, too")
 
@@ -43,10 +45,12 @@ class Airflow(Remedy):
         job = self.jobs.get(action.proposal.action_type)
         if job is None:
             raise ConfigError(f"There is no Airflow job for {action.proposal.action_type}.", field="jobs")
-        verb = "clearTaskInstances" if job.tasks else "dagRuns"
-        url = f"{self.url.rstrip('/')}/api/v2/dags/{job.dag}/{verb}"
+        run = action.proposal.params.get("dag_run_id") if job.run else None
+        verb = f"dagRuns/{quote(str(run), safe='')}/clear" if run else "clearTaskInstances" if job.tasks else "dagRuns"
+        path = filled(f"/api/v2/dags/{job.dag}/", values(action, subject))
         headers = {"Content-Type": "application/json", "Idempotency-Key": action.action_id}
-        return Request("POST", url, headers, _clear(action, job) if job.tasks else _trigger(action, subject))
+        body = _clear_run(action) if run else _clear(action, job) if job.tasks else _trigger(action, subject)
+        return Request("POST", f"{self.url.rstrip('/')}{path}{verb}", headers, body)
 
     def execute(self, action: Action, subject: str, ctx: Context) -> JsonObject:
         """Makes the request with a token; a run of this id that exists already is success.
@@ -84,6 +88,11 @@ def _trigger(action: Action, subject: str) -> JsonObject:
     about = {"subject": subject, "incident_id": action.incident_id, "action_id": action.action_id}
     conf: JsonObject = {**action.proposal.params, **about}
     return {"logical_date": None, "dag_run_id": action.action_id, "conf": conf, "note": _note(action)}
+
+
+def _clear_run(action: Action) -> JsonObject:
+    """Every task of the run starts anew, also one that hangs."""
+    return {"dry_run": False, "only_failed": False, "note": _note(action)}
 
 
 def _clear(action: Action, job: Job) -> JsonObject:
