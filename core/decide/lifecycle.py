@@ -12,6 +12,7 @@ from core.model import Incident, IncidentStatus, TimelineEntry
 
 SYSTEM = "system"  # the actor of what no person did
 REOPEN_WITHIN = timedelta(hours=24)
+SEEN_AGAIN = "seen again"
 
 _OPEN, _ACKNOWLEDGED, _IN_PROGRESS = IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED, IncidentStatus.IN_PROGRESS
 _MITIGATED, _RESOLVED = IncidentStatus.MITIGATED, IncidentStatus.RESOLVED
@@ -120,7 +121,7 @@ def repeat(incident: Incident, candidate: Incident, now: datetime) -> tuple[Inci
     if rose:
         event += f", severity {incident.severity.name} to {candidate.severity.name}"
     if kind is Repeat.REOPEN:
-        incident = move(incident, IncidentStatus.OPEN, SYSTEM, now, "seen again")
+        incident = move(incident, IncidentStatus.OPEN, SYSTEM, now, SEEN_AGAIN)
     seen = replace(
         incident,
         occurrences=incident.occurrences + 1,
@@ -130,6 +131,11 @@ def repeat(incident: Incident, candidate: Incident, now: datetime) -> tuple[Inci
         run_id=candidate.run_id,
     )
     return _recorded(seen, event, SYSTEM, now), rose
+
+
+def comebacks(incident: Incident) -> int:
+    """How often the incident was seen again after it was resolved."""
+    return sum(e.actor == SYSTEM and e.event.endswith(f": {SEEN_AGAIN}") for e in incident.timeline)
 
 
 def _recorded(incident: Incident, event: str, actor: str, now: datetime) -> Incident:

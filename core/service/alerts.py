@@ -14,6 +14,7 @@ from core.act.channels import audience
 from core.act.message import Button, Message
 from core.audit.report import to_json
 from core.decide.decision import LIGHT
+from core.decide.lifecycle import comebacks
 from core.errors import ConfigError, Conflict
 from core.model import (
     Action,
@@ -65,35 +66,26 @@ def queue(
         for name in audience(wb.channels, message.severity):
             if quiet and name != "jira":  # what is only logged gets a ticket and disturbs nobody
                 continue
-            if (delivery := _queue(wb, books, message, name, look, who, now)) is not None:
-                queued.append(delivery)
-    return tuple(queued)
+            queued.append(enqueue(wb, books, message, name, look.trigger.tenant, look.run_id, who, now))
+    return tuple(d for d in queued if d is not None)
 
 
-def _queue(
-    wb: Workbench,
-    books: Books,
-    message: Message,
-    name: str,
-    look: Look,
-    who: Principal,
-    now: datetime,
+def enqueue(
+    wb: Workbench, books: Books, message: Message, name: str, tenant: str, run_id: str, who: Principal, now: datetime
 ) -> Delivery | None:
-    """One message on one channel, unless an identical one went out."""
+    """Stores one message for one channel; None when an identical one is queued or went out."""
     try:
-        queued = books.outbox.enqueue(
-            wb.channels[name].compose(message), look.trigger.tenant, who.user, now - BEFORE_QUESTIONS
-        )
+        queued = books.outbox.enqueue(wb.channels[name].compose(message), tenant, who.user, now - BEFORE_QUESTIONS)
     except Conflict:
         return None
     books.audit.append(
-        look.trigger.tenant,
+        tenant,
         "act",
         "message_queued",
         {"delivery": queued.id, "channel": name, "recipient": queued.recipient, "actor": who.user, "again": False},
         now,
         incident_id=message.incident_id,
-        correlation_id=look.run_id,
+        correlation_id=run_id,
     )
     return queued
 
@@ -113,12 +105,12 @@ def alert(wb: Workbench, playbook: EventPlaybook, incidents: Sequence[Incident])
     first = incidents[0]
     label = str(first.body.get("label") or first.subject)
     title = first.title if len(incidents) == 1 else f"{label}: {', '.join(_words(i.type) for i in incidents)}"
-    key = ",".join(sorted(f"{i.incident_id}={i.severity.name}" for i in incidents))
+    key = ",".join(sorted(map(_standing, incidents)))
     return Message(
         light=LIGHT[first.severity],
         subject=_subject(playbook, first, label, title),
         title=_subject(playbook, first, label, title),
-        summary="\n\n".join(str(_explanation(i).get("text", "")) for i in incidents),
+        summary="\n\n".join(_told(i) for i in incidents),
         drivers=tuple(f"{i.severity.name} {_words(i.type)}: {i.title}" for i in incidents)
         + tuple(line for i in incidents for line in _evidence(i, 3)),
         actions=tuple(dict.fromkeys(text for i in incidents for text in _recommended(i))),
@@ -133,6 +125,12 @@ def alert(wb: Workbench, playbook: EventPlaybook, incidents: Sequence[Incident])
         facts=_facts(playbook, incidents, label),
         body=body(playbook, incidents),
     )
+
+
+def _standing(incident: Incident) -> str:
+    """What makes an alert of it the same alert: told again when it is worse, or is back after it was resolved."""
+    back = comebacks(incident)
+    return f"{incident.incident_id}={incident.severity.name}" + (f"#{back}" if back else "")
 
 
 def recovery(wb: Workbench, playbook: EventPlaybook, incident: Incident) -> Message:
@@ -266,6 +264,11 @@ def _words(kind: str) -> str:
 def _explanation(incident: Incident) -> Mapping[str, Json]:
     found = incident.body.get("explanation")
     return found if isinstance(found, Mapping) else {}
+
+
+def _told(incident: Incident) -> str:
+    """Its explanation, else what the program that reported it said."""
+    return str(_explanation(incident).get("text") or incident.body.get("reported") or incident.title)
 
 
 def _confidence(incident: Incident) -> float:

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 
 from core import telemetry
 from core.access import Principal, require
+from core.act.channels import audience
 from core.decide import lifecycle
 from core.decide.severity import lenient
 from core.errors import InputError, StoreError
 from core.model import Action, Incident, IncidentStatus, Json, JsonObject, Proposal, Severity, TimelineEntry
-from core.service import actions
+from core.service import actions, alerts
 from core.service.desk import Desk, attempt
 from core.service.workbench import Workbench
 
@@ -45,6 +46,8 @@ class Reported:
 def create(wb: Workbench, who: Principal, reported: Reported) -> tuple[Incident, bool]:
     """The incident, and whether it is new: a repeat of an open one is another occurrence of that.
 
+    People are alerted as by a run: once, and again when it is worse or comes back; the next tick sends the messages.
+
     Raises: NotPersisted when the store is down; InputError for a time that is still to come; Forbidden.
     """
     require(who, "incidents:write")
@@ -52,7 +55,7 @@ def create(wb: Workbench, who: Principal, reported: Reported) -> tuple[Incident,
     if reported.detected_at is not None and reported.detected_at > now + AHEAD:
         raise InputError("The time of detection is still to come.", field="detected_at")
     try:
-        incident, isnew = attempt(wb, lambda desk: _kept(desk, who, reported))
+        incident, isnew = attempt(wb, lambda desk: _kept(wb, desk, who, reported))
     except StoreError as error:
         raise NotPersisted("The incident could not be kept; nothing was changed.", hint=error.hint) from error
     if isnew:
@@ -60,7 +63,7 @@ def create(wb: Workbench, who: Principal, reported: Reported) -> tuple[Incident,
     return incident, isnew
 
 
-def _kept(desk: Desk, who: Principal, reported: Reported) -> tuple[Incident, bool]:
+def _kept(wb: Workbench, desk: Desk, who: Principal, reported: Reported) -> tuple[Incident, bool]:
     fresh = _fresh(who, reported, desk.now)
     current = desk.books.incidents.find_latest(who.tenant, fresh.dedup_key)
     dismissed = current is not None and current.status is IncidentStatus.DISMISSED
@@ -69,13 +72,26 @@ def _kept(desk: Desk, who: Principal, reported: Reported) -> tuple[Incident, boo
     isnew = current is None or lifecycle.on_repeat(current, desk.now) is lifecycle.Repeat.NEW
     if current is None or isnew:
         desk.books.incidents.add(fresh)
-        incident = fresh
+        incident, news = fresh, True
     else:
         seen = replace(fresh, title=current.title, run_id=current.run_id, body={**current.body, **fresh.body})
-        incident, _ = lifecycle.repeat(current, seen, desk.now)
+        incident, rose = lifecycle.repeat(current, seen, desk.now)
         desk.books.incidents.save(incident, expected=current.updated_at)
+        news = rose or current.status is IncidentStatus.RESOLVED or not current.alerted
+    if news:
+        _alert(wb, desk, incident, who)
     _audit(desk, who, incident, "incident_reported", {"new": isnew, "severity": incident.severity.name})
     return incident, isnew
+
+
+def _alert(wb: Workbench, desk: Desk, incident: Incident, who: Principal) -> None:
+    """Stores the incident's alert with it, where its playbook is one of events that alert by themselves."""
+    playbook = wb.events.get(incident.playbook)
+    if playbook is None or not playbook.notify.auto:
+        return
+    message = alerts.alert(wb, playbook, (incident,))
+    for name in audience(wb.channels, message.severity):
+        alerts.enqueue(wb, desk.books, message, name, who.tenant, incident.run_id, who, desk.now)
 
 
 def _fresh(who: Principal, reported: Reported, now: datetime) -> Incident:

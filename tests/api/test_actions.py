@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
+from pytest_httpserver import HTTPServer
 
 from core.access import Principal
+from core.act.channels import build_channels
+from core.adapters.http import SafeHttp
 from core.errors import StoreError
 from core.model import Action, Proposal
-from core.service import actions
+from core.service import actions, incidents, intake, sending
 from core.store.books import Books
 from tests.api.desk import MARK, Desk
 from tests.store.samples import INCIDENT
@@ -45,6 +50,29 @@ def test_dp23_an_incident_is_created_once_and_read(desk: Desk) -> None:
     assert (read.status_code, read.json()["actions"]) == (200, [])
     assert http.get("/api/v1/incidents/INC-00000000", headers=who).status_code == 404
     assert desk.actions().count("incident_reported") == 2
+
+
+def test_a_reported_incident_alerts_once_and_again_when_it_is_worse(desk: Desk, httpserver: HTTPServer) -> None:
+    """As a run does: kept with the incident in one transaction, sent by the next tick."""
+    httpserver.expect_request("/hook").respond_with_data("ok")
+    settings = desk.wb.ctx.settings.model_copy(update={"slack_webhook_url": SecretStr(httpserver.url_for("/hook"))})
+    bench = replace(
+        desk.wb,
+        ctx=replace(desk.wb.ctx, settings=settings, http=SafeHttp(allow=settings.http_hosts)),
+        channels=build_channels(settings),
+    )
+    told = intake.Reported("payment-service", "error_rate", "HIGH", "12 % errors", text="Half of all payments fail.")
+    reporter = Principal("pager", "acme", "responder")
+    for severity in ("HIGH", "HIGH", "CRITICAL", "LOW"):
+        incident, _ = intake.create(bench, reporter, replace(told, severity=severity))
+        sending.deliver(bench, "worker")
+    said = [request.get_json()["text"] for request, _ in httpserver.log]
+    titles = [f"[{severity}] Incident detected: payment-service" for severity in ("HIGH", "CRITICAL")]
+    assert [text.splitlines()[0] for text in said] == titles
+    assert "Half of all payments fail." in said[0]
+    intake.create(bench, reporter, replace(told, playbook="elsewhere"))
+    assert sending.deliver(bench, "worker") == 0
+    assert incidents.get(bench, reporter, incident.incident_id).alerted
 
 
 def test_an_unknown_severity_of_a_reported_incident_is_medium_with_a_note(desk: Desk) -> None:

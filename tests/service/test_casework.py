@@ -204,6 +204,17 @@ def test_in_order_twice_is_resolved_with_one_recovery_message(
     assert subjects(post) == ["[HIGH] Pump a: a leak", "[RECOVERED] Pump a: leak"]
 
 
+def test_what_comes_back_after_its_recovery_is_told_again_once(
+    pumps: Workbench, who: Principal, clock: Hand, post: Post
+) -> None:
+    for bad in (HIGH, "", "", HIGH, HIGH):
+        run(pumps, who, {"a": {"leak": bad}})
+        clock.forward(minutes=1)
+    assert (only(pumps, who).status, only(pumps, who).occurrences) == (IncidentStatus.OPEN, 3)
+    alert = "[HIGH] Pump a: a leak"
+    assert subjects(post) == [alert, "[RECOVERED] Pump a: leak", alert]
+
+
 def test_a_bad_check_in_between_starts_the_count_anew(pumps: Workbench, who: Principal) -> None:
     for bad in (HIGH, "", HIGH, ""):
         run(pumps, who, {"a": {"leak": bad}})
