@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from core import segment_charts, segment_views
@@ -17,6 +18,7 @@ from core.detect.drift import PLAYBOOK
 from core.detect.events import Scene
 from core.detect.watched import Watched
 from core.events import Bodies
+from core.load.export import write_csv
 from core.model import CheckReport, Dataset, Json, Segment, SegmentWatch, Severity, Snapshot
 from core.playbook import EventPlaybook, read_playbook
 from core.ports import Engine
@@ -138,6 +140,12 @@ def test_flow_and_rows() -> None:
     assert segment_views.flow((Snapshot("vip", START, 5, {}),)).empty
     row = segment_views.rows_of(DEMO[:1], {"vip": "=VIP"}).iloc[0]
     assert (row["segment"], row["size"], row["platform=android"]) == ("=VIP", 20_000, 0.40)
+
+
+def test_a_name_that_is_a_formula_is_none_in_the_file() -> None:
+    rows = segment_views.rows_of(DEMO[:1], {"vip": "=VIP()"})  # PU-24
+    first = write_csv(pa.Table.from_pandas(rows, preserve_index=False)).decode().splitlines()[1]
+    assert first.startswith('"\'=VIP()","vip"')
 
 
 def test_charts_are_valid_in_both_themes() -> None:

@@ -69,7 +69,8 @@ def watch(
                 doc[name] = limit
     edited.slots["baseline"] = st.container()
     st.caption(
-        "Empty: the default in grey. 1 switches that detector off. 0.10 for a critical segment, 0.30 for a trial."
+        "Empty: the default in grey. 1 switches that detector off. Usual: 0.10 for the size of a critical segment, "
+        "0.30 for that of an experimental one."
     )
     if expected := _expected(start, key, edited):
         doc["expectedSize"] = expected
