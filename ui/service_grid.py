@@ -11,7 +11,7 @@ from core import service_charts
 from core.model import Json
 from core.service.health import Health, Standing, State
 from core.service_charts import Measure
-from ui import cards, rca, service_data, words
+from ui import cards, service_data, service_facts, words
 
 PER_PAGE, SPARK = 12, 60
 FEW = 6  # so many need no search
@@ -124,9 +124,9 @@ def _measure(
     with st.container(horizontal=True, vertical_alignment="center", wrap=False, gap="small"):
         with st.container(width=128):
             st.metric(
-                rca.TITLES[measure],
-                rca.quantity(measure, value) if known else "unknown",
-                delta=f"limit {rca.quantity(measure, limit).replace('.00 %', ' %')}",
+                service_facts.TITLES[measure],
+                service_facts.quantity(measure, value) if known else "unknown",
+                delta=f"limit {service_facts.quantity(measure, limit).replace('.00 %', ' %')}",
                 delta_color="red" if over else "gray",
                 delta_arrow="off",
             )
@@ -134,7 +134,7 @@ def _measure(
             values = _values(rows, measure, of)
             drawn = service_charts.sparkline(values, limit=limit, palette=words.palette(), over=over)
             if drawn:
-                told = f"{rca.TITLES[measure]} of {s.service} over the last {SPARK} minutes, its limit dashed"
+                told = f"{service_facts.TITLES[measure]} of {s.service} over the last {SPARK} minutes, its limit dashed"
                 st.image(drawn, width="stretch", alt=told)
 
 

@@ -13,8 +13,9 @@ from core.explain.service_facts import Facts
 from core.model import Incident, JsonObject, Run
 from core.service.health import Health, Standing, State
 from core.store.incidents import OPEN_STATES
-from ui import cards, data, rca, resolver, service_actions, service_data, service_grid, words
+from ui import cards, data, rca, resolver, service_actions, service_data, service_facts, service_grid, words
 from ui.incident_queue import open_incident, word
+from ui.service_facts import quantity
 
 SPANS = {60: "1 h", 120: "2 h", 240: "4 h"}
 
@@ -75,9 +76,15 @@ def _chosen(standing: Standing, opened: list[Incident]) -> Incident | None:
 def _measures(s: Standing, of: Health) -> None:
     v, known = s.vitals, s.state is not State.STALE
     with st.grid(columns=4, min_column_width=160, gap="small"):
-        _figure("Error rate", rca.quantity("error_rate", v.error_rate), f"limit {100 * s.error_limit:g} %",
+        _figure("Error rate", quantity("error_rate", v.error_rate), f"limit {100 * s.error_limit:g} %",
                 over=s.rate_over, known=known)  # fmt: skip
-        _figure("p99", rca.quantity("p99_ms", v.p99_ms), f"limit {s.p99_limit:,.0f} ms", over=s.p99_over, known=known)
+        _figure(
+            "p99",
+            quantity("p99_ms", v.p99_ms),
+            f"limit {s.p99_limit:,.0f} ms",
+            over=s.p99_over,
+            known=known,
+        )
         basis = f"in {of.sentinel.window_minutes} min"
         basis = f"{of.sentinel.min_requests:,} needed to judge" if s.state is State.THIN else basis
         _figure("Requests", f"{v.requests:,}", basis, over=False, known=known)
@@ -107,9 +114,9 @@ def _charts(s: Standing, of: Health, incident: Incident | None) -> None:
         marks = _marks(s, of, incident)
         left, right = st.columns(2, gap="medium")
         with left:
-            rca.chart(rows, "error_rate", s.error_limit, span, window, marks, "services_now", height=240)
+            service_facts.chart(rows, "error_rate", s.error_limit, span, window, marks, "services_now", height=240)
         with right:
-            rca.chart(rows, "p99_ms", s.p99_limit, span, window, marks, "services_now", height=240)
+            service_facts.chart(rows, "p99_ms", s.p99_limit, span, window, marks, "services_now", height=240)
         st.caption(
             f"UTC. Shaded: the judged {of.sentinel.window_minutes} min. Dashed: the limit; red: minutes over it. "
             "Dotted: deployments and the onset; grey ones failed or were elsewhere. A gap is a minute without data."
@@ -192,7 +199,7 @@ def _now(s: Standing, of: Health) -> None:
 
 
 def _errors(found: Facts) -> None:
-    rca.errors([{"error_type": t.error_type, "count": t.count, "share": t.share} for t in found.top])
+    service_facts.errors([{"error_type": t.error_type, "count": t.count, "share": t.share} for t in found.top])
 
 
 def _templates(found: Facts) -> None:
@@ -205,14 +212,14 @@ def _templates(found: Facts) -> None:
         }
         for t in found.templates
     ]
-    rca.templates(sorted(rows, key=lambda r: -int(str(r["count"]))))
+    service_facts.templates(sorted(rows, key=lambda r: -int(str(r["count"]))))
 
 
 def _deployments(found: Facts) -> None:
     rows: list[JsonObject] = [deployed(d) for d in (*found.deployments, *found.elsewhere)]
     if not found.onset_found:
         rows = [{**r, "minutes_before": None} for r in rows]
-    rca.deployments(rows)
+    service_facts.deployments(rows)
 
 
 def _receipt(s: Standing, of: Health) -> None:
@@ -224,8 +231,8 @@ def _receipt(s: Standing, of: Health) -> None:
                 "judged window (UTC)": f"{words.moment(v.start)} to {words.moment(v.end)}",
                 "rows used": f"{v.rows:,}",
                 "errors / requests": f"{v.errors:,} / {v.requests:,}",
-                "error rate": f"{rca.quantity('error_rate', v.error_rate)}, limit {100 * s.error_limit:g} %",
-                "p99 (linear interpolation)": f"{rca.quantity('p99_ms', v.p99_ms)}, limit {s.p99_limit:,.0f} ms",
+                "error rate": f"{quantity('error_rate', v.error_rate)}, limit {100 * s.error_limit:g} %",
+                "p99 (linear interpolation)": f"{quantity('p99_ms', v.p99_ms)}, limit {s.p99_limit:,.0f} ms",
                 "requests needed": f"{of.sentinel.min_requests:,}",
                 "what it says": cards.safe(s.summary) or "in order",
             },
