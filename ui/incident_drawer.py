@@ -85,6 +85,8 @@ def _head(i: Incident) -> None:
     st.header(cards.safe(i.title))
     people = (("acknowledged by", i.acknowledged_by), ("assigned to", i.assignee), ("resolved by", i.resolved_by))
     done = [f"{what} {cards.safe(name)}" for what, name in people if name]
+    ticket = i.body.get("ticket_key")
+    done += [f"ticket {cards.safe(ticket)}"] if isinstance(ticket, str) else []
     st.caption(" · ".join([i.incident_id, cards.safe(i.subject), f"detected {words.moment(i.detected_at)} UTC", *done]))
 
 

@@ -15,6 +15,7 @@ from core.decide.lifecycle import SYSTEM
 from core.decide.proposals import ENGINE, HARMLESS, ApprovalRules, IllegalMove, Mode, TimeSaved
 from core.errors import ConfigError, InputError
 from core.model import Action, ActionState, AuditEntry, Incident, IncidentStatus, Json, JsonObject, Proposal
+from core.service import alerts
 from core.service.desk import Desk, attempt, change
 from core.service.workbench import Workbench
 from core.store.incidents import OPEN_STATES
@@ -142,7 +143,7 @@ def _proposed(wb: Workbench, desk: Desk, incident: Incident, drafts: Sequence[Pr
         desk.record(action, "resolver", "action_proposed", {"held_back": list(held)})
         if not held and action.sequence == 0 and action.proposal.action_type not in HARMLESS:
             # only once: what failed and comes anew is for a person to approve
-            done[action.action_id], incident = _approved(desk, action, incident, ENGINE, applies, "approval rules")
+            done[action.action_id], incident = _approved(wb, desk, action, incident, ENGINE, applies, "approval rules")
     return tuple(done.get(a.action_id, a) for a in actions)
 
 
@@ -189,7 +190,7 @@ def approve(wb: Workbench, who: Principal, action_id: str, reason: str = "") -> 
         why = proposals.void_reason(action, key(wb, incident, action.proposal), desk.now)
         if action.state is ActionState.PROPOSED and why:
             return desk.void(action, why)
-        return _approved(desk, action, incident, who.user, rules(wb, incident.playbook), reason)[0]
+        return _approved(wb, desk, action, incident, who.user, rules(wb, incident.playbook), reason)[0]
 
     decided = change(wb, who.tenant, action_id, step)
     if decided.state is ActionState.REJECTED:
@@ -202,7 +203,7 @@ def approve(wb: Workbench, who: Principal, action_id: str, reason: str = "") -> 
 
 
 def _approved(
-    desk: Desk, action: Action, incident: Incident, actor: str, applies: ApprovalRules, reason: str
+    wb: Workbench, desk: Desk, action: Action, incident: Incident, actor: str, applies: ApprovalRules, reason: str
 ) -> tuple[Action, Incident]:
     """The approval and the incident that is being worked on now, both kept."""
     if incident.status not in OPEN_STATES:
@@ -212,10 +213,12 @@ def _approved(
     complete = approved.state is ActionState.APPROVED
     words = f"approved: {action.proposal.title}" + ("" if complete else " (one more approval is needed)")
     begun = _begun(incident, actor, desk.now) if complete else incident
-    incident = desk.tell(begun, incident, [words], actor)
+    told = desk.tell(begun, incident, [words], actor)
+    if told.status is not incident.status:
+        alerts.follow(wb, desk.books, told, words, actor, desk.now)
     agent = ENGINE if actor == ENGINE else "person"
     desk.record(approved, agent, "action_approved", {"reason": reason, "complete": complete}, actor)
-    return approved, incident
+    return approved, told
 
 
 def _begun(incident: Incident, actor: str, now: datetime) -> Incident:

@@ -14,7 +14,7 @@ from core.decide import lifecycle, proposals
 from core.decide.lifecycle import SYSTEM
 from core.errors import WorkbenchError
 from core.model import Action, ActionState, Incident, IncidentStatus, JsonObject
-from core.service import actions
+from core.service import actions, alerts
 from core.service.desk import Desk, change
 from core.service.workbench import Workbench
 from core.store.incidents import OPEN_STATES
@@ -172,7 +172,9 @@ def verify(wb: Workbench, action: Action, verifiers: Mapping[str, Verifier], not
     verdict = _read(wb, action, verifiers.get(incident.playbook))
     assert action.executed_at is not None
     over = now - action.executed_at >= timedelta(seconds=applies.verify_timeout_s)
-    settled = change(wb, action.tenant, action.action_id, lambda desk, a, i: _judged(desk, a, i, verdict, over=over))
+    settled = change(
+        wb, action.tenant, action.action_id, lambda desk, a, i: _judged(wb, desk, a, i, verdict, over=over)
+    )
     if settled.state is ActionState.VERIFY_FAILED and notify is not None:
         notify(wb, settled, incident)
     return True
@@ -187,7 +189,7 @@ def _read(wb: Workbench, action: Action, verifier: Verifier | None) -> Verdict:
         return Verdict(False, f"The signal could not be read: {error}")
 
 
-def _judged(desk: Desk, action: Action, incident: Incident, verdict: Verdict, *, over: bool) -> Action:
+def _judged(wb: Workbench, desk: Desk, action: Action, incident: Incident, verdict: Verdict, *, over: bool) -> Action:
     polls = action.verify_result.get("polls")
     result: JsonObject = {
         "good": verdict.good,
@@ -204,7 +206,10 @@ def _judged(desk: Desk, action: Action, incident: Incident, verdict: Verdict, *,
     desk.save(settled, action)
     better = _mitigated(incident, desk.now) if verdict.good else incident
     word = "verified" if verdict.good else "did not help"
-    desk.tell(better, incident, [f"{word}: {action.proposal.title}. {verdict.text}"], SYSTEM)
+    line = f"{word}: {action.proposal.title}. {verdict.text}"
+    told = desk.tell(better, incident, [line], SYSTEM)
+    if told.status is not incident.status:
+        alerts.follow(wb, desk.books, told, line, SYSTEM, desk.now)
     what = "action_verified" if verdict.good else "action_verify_failed"
     desk.record(settled, "verify", what, {"result": result})
     return settled

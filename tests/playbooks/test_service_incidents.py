@@ -132,6 +132,9 @@ def test_scenario_1_full_run(wb: Workbench, who: Principal, clock: Hand, well: H
     assert payment(wb).status is IncidentStatus.MITIGATED
     assert actions.saved(wb, who).n == 1
     with wb.store.read() as books:
+        told = [books.outbox.payload("default", d.id) for d in books.outbox.list("default") if d.channel == "jira"]
+        wanted = [n.payload["status"] for n in told if ":moved:" in n.dedup_key]
+        assert wanted == ["In Progress", "In Progress"]  # DP-20: the ticket follows IN_PROGRESS and MITIGATED
         steps = {e.action for e in books.audit.list("default", limit=1000)}
         assert books.audit.verify("default").ok
     assert {
