@@ -74,15 +74,18 @@ def lists() -> None:
         label_visibility="collapsed",
     )  # fmt: skip
     shown[str(chosen)]()
-    st.fragment(_refresh, run_every=REFRESH_S)(_stamp())
+    st.fragment(_refresh, run_every=REFRESH_S)(_stamp(), [True])
 
 
 def _stamp() -> tuple[tuple[str, str], ...]:
     return tuple((a.action_id, a.state) for a in service_data.desk().actions)
 
 
-def _refresh(shown: tuple[tuple[str, str], ...]) -> None:
-    if "incident" not in st.query_params and _stamp() != shown:
+def _refresh(shown: tuple[tuple[str, str], ...], first: list[bool]) -> None:
+    """Nothing at first, within the run that draws the page: what that run tells once would be lost."""
+    if first:
+        first.clear()
+    elif "incident" not in st.query_params and _stamp() != shown:
         st.rerun()
 
 

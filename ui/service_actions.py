@@ -120,11 +120,14 @@ def _replayed() -> bool:
 def refreshing(of: Health) -> None:
     """Brings the next minute in while nobody reads an incident."""
     if "incident" not in st.query_params and not _replayed():
-        st.fragment(_refresh, run_every=REFRESH_S)(of.at)
+        st.fragment(_refresh, run_every=REFRESH_S)(of.at, [True])
 
 
-def _refresh(shown: datetime) -> None:
-    if service_data.look().at != shown:
+def _refresh(shown: datetime, first: list[bool]) -> None:
+    """Nothing at first, within the run that draws the page: what that run tells once would be lost."""
+    if first:
+        first.clear()
+    elif service_data.look().at != shown:
         st.rerun()
 
 
