@@ -49,6 +49,8 @@ _cache_hits = Counter("cache_hits", "Order events known by their key in memory",
 _cache_misses = Counter("cache_misses", "Order events that the store was asked for", registry=_registry)
 _breaches = Gauge("sla_breach_count", "Exceptions of orders so far", ["tenant", "reason_code"], registry=_registry)
 _active = Gauge("active_exceptions", "Exceptions of orders that are open", registry=_registry)
+_alerts_in = Counter("alerts_received", "Alerts kept, repeats among them", ["repeat"], registry=_registry)
+_alerts_refused = Counter("alerts_refused", "Bodies of alerts that were refused", ["reason"], registry=_registry)
 _page_seconds = Histogram(
     "page_run_seconds", "Server time of one run of a page", ["page"], registry=_registry, buckets=_SECONDS
 )
@@ -62,6 +64,17 @@ def incident_created(severity: str, service: str) -> None:
 def agent_run(agent: str) -> AbstractContextManager[object]:
     """Times the block as one run of ``agent`` (a stage of the pipeline), also when it raises."""
     return _agent_seconds.labels(agent=agent).time()
+
+
+def alerts_received(new: int, repeated: int) -> None:
+    """Counts alerts that were kept, and those that were known already."""
+    _alerts_in.labels(repeat="no").inc(new)
+    _alerts_in.labels(repeat="yes").inc(repeated)
+
+
+def alert_refused(reason: str) -> None:
+    """Counts one body that was refused, by the code of why."""
+    _alerts_refused.labels(reason=reason).inc()
 
 
 def page_run(page: str) -> AbstractContextManager[object]:

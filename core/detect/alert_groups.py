@@ -103,7 +103,10 @@ def ordered(members: Sequence[Member]) -> tuple[Member, ...]:
         if known.role == "listed" and member.role != "listed":
             first[member.source, member.alert_id] = member
     everything = sorted(first.values(), key=lambda m: (m.at is None, m.at.timestamp() if m.at else 0.0, m.alert_id))
-    return tuple(everything[:MOST_MEMBERS])
+    if len(everything) <= MOST_MEMBERS:
+        return tuple(everything)
+    half = MOST_MEMBERS // 2
+    return (*everything[:half], *everything[-half:])  # how a storm began, and its latest alerts
 
 
 def _member(alert: Alert, role: str) -> Member:

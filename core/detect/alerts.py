@@ -82,6 +82,7 @@ class DataAlert(EventDetector):
         details: dict[str, Json] = {
             "alert": lead_doc(group),
             "members": [m.as_json() for m in members],
+            "alert_ids": [[a.source, a.alert_id] for a in (lead, *group.others)],
             "candidate": _candidate(members, lead),
             "rule": signal.rule,
             "facts": [asdict(f) for f in signal.facts],

@@ -47,6 +47,7 @@ class Background:
             ("outbox", self._outbox),
             ("schedules", self._schedules),
             ("actions", self._actions),
+            ("alerts", self._alerts),
             ("events", self._events),
         ):
             thread = threading.Thread(target=work, name=f"telltale-{name}", daemon=True)
@@ -55,7 +56,7 @@ class Background:
 
     def stop(self) -> None:
         """Asks the threads to end and waits a little; what is queued stays in the store."""
-        for event in (self._stop, self._seen, self._checks):
+        for event in (self._stop, self._seen, self._checks, alert_inbox.ARRIVED):
             event.set()
         for thread in self._threads:
             thread.join(timeout=5.0)
@@ -105,6 +106,9 @@ class Background:
                 if self._stop.wait(RETRY_S):
                     return
                 self._guarded(lambda: dead_letters.tick(self._wb))
+
+    def _alerts(self) -> None:
+        alert_inbox.background(self._wb, self._stop, TICK_S)
 
     def _guarded(self, work: Callable[[], object]) -> None:
         try:

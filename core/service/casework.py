@@ -288,7 +288,7 @@ def candidate(playbook: EventPlaybook, look: Look, case: Case, now: datetime) ->
         decided: JsonObject = {
             k: to_json(getattr(case.decision, k)) for k in ("severity", "recommended_action", "confidence")
         }
-        body = {**body, "decision": {**case.answer, **decided}}
+        body = {**body, "decision": {**case.answer, **decided}, "drafts": to_json(case.proposals)}
     return Incident(
         incident_id="INC-" + secrets.token_hex(4).upper(),
         tenant=look.trigger.tenant,
