@@ -126,7 +126,9 @@ def look_events(
         checks=checks,
         findings=seen.findings,
         cases=cases,
-        healthy=frozenset(key_of(playbook, subject, kind, tenant=trigger.tenant) for subject, kind in seen.healthy),
+        healthy=frozenset(
+            key_of(playbook, *key, _labels(known.open.get(key, {})), trigger.tenant) for key in seen.healthy
+        ),
         notes=_notes(seen, checks, cases),
         extra={key: found.get(name, []) for key, name in playbook.report.items()},
     )
@@ -144,7 +146,7 @@ def _case(
     *,
     ask_model: bool,
 ) -> Case:
-    worst = findings[0]
+    worst, mine = findings[0], {id(f) for f in findings}
     question = CaseQuestion(
         playbook=playbook.name,
         title=playbook.title,
@@ -152,7 +154,7 @@ def _case(
         subject=worst.subject,
         now=at,
         findings=findings,
-        others=tuple(f for f in everything if f not in findings),
+        others=tuple(f for f in everything if id(f) not in mine),
         checks=checks,
         dataset=dataset,
         engine=ctx.engine,
@@ -184,6 +186,13 @@ def _case(
         proposals=explained.proposals,
         answer=explained.answer,
     )
+
+
+def _labels(body: JsonObject) -> dict[str, str]:
+    """The texts of an open incident's metrics: what its dedup key may name, such as the source."""
+    metrics = body.get("metrics")
+    found = metrics.items() if isinstance(metrics, Mapping) else ()
+    return {name: text for name, text in found if isinstance(text, str)}
 
 
 def _assessed(playbook: EventPlaybook, dataset: Dataset, ctx: Context, at: datetime) -> dict[str, Json]:
