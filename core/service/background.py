@@ -10,6 +10,7 @@ from core.access import Principal
 from core.check.run import is_warm, warm
 from core.errors import WorkbenchError
 from core.service import (
+    alert_inbox,
     alerts,
     answers,
     casework,
