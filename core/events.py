@@ -110,8 +110,11 @@ def look_events(
     for finding in seen.findings:
         if not finding.suppressed_by:
             groups.setdefault((finding.subject, finding.type), []).append(finding)
+    memo: dict[str, object] = {}
     cases = tuple(
-        _case(playbook, dataset, checks, at, tuple(group), seen.findings, ctx, trigger.tenant, ask_model=ask_model)
+        _case(
+            playbook, dataset, checks, at, tuple(group), seen.findings, ctx, trigger.tenant, memo, ask_model=ask_model
+        )
         for group in groups.values()
     )
     found = {**dataset.documents, **seen.extra, **_assessed(playbook, dataset, ctx, at)}
@@ -143,6 +146,7 @@ def _case(
     everything: tuple[Finding, ...],
     ctx: Context,
     tenant: str,
+    memo: dict[str, object],
     *,
     ask_model: bool,
 ) -> Case:
@@ -158,6 +162,7 @@ def _case(
         checks=checks,
         dataset=dataset,
         engine=ctx.engine,
+        memo=memo,
     )
     explainer = case_explainers.build(playbook.explainer, dict(playbook.explain_params))
     explained = explainer.explain(question)

@@ -54,6 +54,7 @@ class ApprovalRules(Strict):
     max_risk: float = Field(0.30, ge=0, le=1, description="Highest risk that runs without a person")
     min_confidence: float = Field(0.70, ge=0, le=1, description="Lowest confidence that runs without a person")
     two_person: bool = Field(False, description="Two different people must approve")
+    max_attempts: int | None = Field(None, ge=1, description="An incident's actions are carried out so often at most")
     expires_minutes: float = Field(1440, gt=0, description="A proposal nobody decided on is void after this")
     verify_timeout_s: float = Field(300, gt=0, description="The signal must be good within this time")
     verify_poll_s: float = Field(10, gt=0, description="The signal is read again after this time")
@@ -127,6 +128,13 @@ def drafted(
         expires_at=now + (_NEVER if proposal.action_type in HARMLESS else timedelta(minutes=rules.expires_minutes)),
         updated_at=now,
     )
+
+
+def out_of_attempts(earlier: Sequence[Action], rules: ApprovalRules) -> str:
+    """Why no further action may be carried out for an incident with these; empty while one may. A dry run is none."""
+    tried = sum(a.executed_at is not None and a.mode == "live" for a in earlier)
+    over = rules.max_attempts is not None and tried >= rules.max_attempts
+    return f"{tried} attempts were made; there is no further one" if over else ""
 
 
 def _may_come_anew(last: Action, mode: Mode) -> bool:

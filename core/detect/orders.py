@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -65,6 +66,21 @@ class _Board:
     place: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Crowd:
+    """How many orders have each reason, and which reasons each order has."""
+
+    orders: Mapping[Reason, int]
+    reasons: Mapping[int, set[Reason]]
+
+    @classmethod
+    def of(cls, causes: Sequence[Cause]) -> _Crowd:
+        reasons: dict[int, set[Reason]] = {}
+        for c in causes:
+            reasons.setdefault(c.order, set()).add(c.reason)
+        return cls(Counter(r for found in reasons.values() for r in found), reasons)
+
+
 @event_detectors.register("order_sla", "Orders against their promises")
 class OrderSla(EventDetector):
     """Judges pick, pack, ship and delivery of every order, its reported exceptions and the policy's own rules.
@@ -93,7 +109,8 @@ class OrderSla(EventDetector):
             *_rule_causes(board, matches(scene.engine, table, policy.order_rules, scene.now, zone)),
         ]
         kept = [c for c in causes if not _settled(c, board, scene)]
-        findings = [self._finding(c, board) for c in kept]
+        crowd = _Crowd.of(kept)
+        findings = [self._finding(c, board, crowd) for c in kept]
         quality, more = self._quality(board, stages, scene)
         out = {(f.subject, f.type) for f in findings}
         predictions = list(_predictions(board, stages))
@@ -119,7 +136,7 @@ class OrderSla(EventDetector):
                 {**pack.limits[pack.which[i]].receipt(), "sla_minutes": limit, "text": text, "stage": "scan"},
             )  # fmt: skip
 
-    def _finding(self, c: Cause, board: _Board) -> Finding:
+    def _finding(self, c: Cause, board: _Board, crowd: _Crowd) -> Finding:
         order, carrier = str(board.orders.ids[c.order]), str(board.orders.carrier[c.order])
         rule = board.policy.reasons[c.reason]
         end = board.now if c.end is None else c.end
@@ -159,6 +176,8 @@ class OrderSla(EventDetector):
                 "sla_minutes": c.limit,
                 "delay_minutes": c.delay,
                 "client_visible": rule.client_visible,
+                "same_reason": crowd.orders[c.reason] - 1,
+                "also": [str(r) for r in board.policy.reasons if r in crowd.reasons[c.order] and r is not c.reason],
             },
             priority=board.policy.priority(c.reason),
         )
@@ -326,6 +345,7 @@ def _predictions(board: _Board, stages: Sequence[Timed]) -> Iterator[JsonObject]
     for rest, order, i, t in sorted(found, key=lambda f: f[:2]):
         limit, ahead = t.limits[t.which[i]], -(-rest // MINUTE)
         yield {
+            **limit.receipt(),
             "order_id": order,
             "stage": t.stage.name,
             "reason": str(t.stage.reason),
@@ -334,7 +354,6 @@ def _predictions(board: _Board, stages: Sequence[Timed]) -> Iterator[JsonObject]
             "breach_at": _time(board.now + rest).isoformat(),
             "started_at": _time(int(t.start[i])).isoformat(),
             "carrier": str(board.orders.carrier[i]),
-            **limit.receipt(),
             "receipt": limit.text,
         }
 
@@ -361,7 +380,7 @@ def _notes(documents: Mapping[str, Json]) -> Iterator[str]:
 def _counted(board: _Board, findings: Sequence[Finding], predictions: Sequence[JsonObject]) -> str:
     orders = len({f.subject for f in findings})
     out = f"{orders:,} with an exception, {len(predictions):,} about to break a promise"
-    return f"{len(board.orders):,} orders judged: {out}"
+    return f"{len(board.orders):,} order{'' if len(board.orders) == 1 else 's'} judged: {out}"
 
 
 # --- Words ------------------------------------------------------------------------------------

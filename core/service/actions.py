@@ -126,7 +126,9 @@ def propose(wb: Workbench, incident: Incident, drafts: Sequence[Proposal]) -> tu
 
 def _proposed(wb: Workbench, desk: Desk, incident: Incident, drafts: Sequence[Proposal]) -> tuple[Action, ...]:
     applies = rules(wb, incident.playbook)
-    ready = [_checked(wb, incident, draft) for draft in drafts]
+    tried = desk.books.actions.of_incident(incident.tenant, incident.incident_id)
+    spent = proposals.out_of_attempts(tried, applies)
+    ready = [replace(d, blocked=spent) if spent else _checked(wb, incident, d) for d in drafts]
     earlier = _without_void(wb, desk, incident, ready)
     known = {a.action_id for a in earlier}
     actions, fresh = [], []
