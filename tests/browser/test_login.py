@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
-import time
+import re
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -21,8 +17,10 @@ from core.bootstrap import build
 from core.service import people
 from core.service.workbench import Workbench
 from core.settings import Settings
+from tests.browser import sign_in
 from tests.browser.screen import settle
-from tests.browser.server import Server, free_port, serving
+from tests.browser.server import Server, serving
+from tests.browser.sign_in import log_in, provider_of, put_secrets
 
 ADMIN = Principal("cli", "default", "admin")
 
@@ -49,37 +47,14 @@ class Office:
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[str]:
-    """The address of a login provider that takes everybody at their word; its own process, for it warns a lot."""
-    port = free_port()
-    command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port)]
-    for name in ("ana", "vera", "mallory"):
-        person = {"sub": name, "email": f"{name}@x.example", "email_verified": True}
-        command += ["--user-claims", json.dumps(person)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(400):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                break
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(15)
+    with provider_of(("ana", "vera", "mallory")) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def office(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     home = tmp_path_factory.mktemp("office")
-    (home / ".streamlit").mkdir()
-    (home / ".streamlit" / "secrets.toml").write_text(
-        f"""[auth]
-redirect_uri = "http://127.0.0.1:{{port}}/oauth2callback"
-cookie_secret = "{"c0ffee" * 12}"
-client_id = "telltale"
-client_secret = "none"
-server_metadata_url = "{provider}/.well-known/openid-configuration"
-"""
-    )
+    put_secrets(home, provider)
     wb = build(Settings(_env_file=None, telltale_home=home))
     with serving(home, TELLTALE_DEMO="false") as server:
         yield Office(server, provider, wb)
@@ -102,21 +77,12 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
 def enter(office: Office, context: BrowserContext) -> Enter:
     """Opens an address and signs in as somebody."""
 
-    def sign_in(path: str, sub: str) -> Page:
+    def come_in(path: str, sub: str) -> Page:
         page = context.new_page()
-        page.goto(office.server.url + path, wait_until="commit")
-        expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=60_000)
-        log_in(page, sub)
+        sign_in.enter(page, office.server.url + path, sub)
         return page
 
-    return sign_in
-
-
-def log_in(page: Page, sub: str) -> None:
-    settle(page, timeout_s=60)
-    page.get_by_role("button", name="Log in").click()
-    page.get_by_role("button", name=sub, exact=True).first.click()
-    settle(page, timeout_s=60)
+    return come_in
 
 
 def where(page: Page) -> str:
@@ -194,7 +160,7 @@ def test_logging_out_ends_every_session(office: Office, enter: Enter, context: B
     page.get_by_role("button", name="Log out").click()
     page.wait_for_url(f"{office.provider}/**")
     context.add_cookies(copied)  # type: ignore[arg-type]
-    other.get_by_test_id("stSidebarNavLink").filter(has_text="Incidents").last.click()
+    other.get_by_test_id("stSidebarNavLink").filter(has_text=re.compile("Incidents$")).last.click()
     expect(other.get_by_text("Your session has ended.")).to_be_visible(timeout=30_000)
     log_in(other, "ana")
     expect(other.get_by_role("heading", name="Incidents", exact=True)).to_be_visible(timeout=30_000)
