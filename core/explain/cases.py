@@ -28,6 +28,7 @@ class CaseQuestion:
     dataset: Dataset
     engine: Engine
     params: JsonObject = field(default_factory=dict)  # the playbook's own numbers for explaining
+    memo: dict[str, object] = field(default_factory=dict, compare=False)  # worked out once for all cases of the look
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import cast
 
 from core.explain import words
 from core.explain.cases import CaseQuestion
-from core.model import CheckResult, CheckStatus, Evidence, EvidenceStatus, Finding, Json, JsonObject, Segment, Snapshot
+from core.model import CheckResult, CheckStatus, Evidence, EvidenceStatus, Finding, JsonObject, Segment, Snapshot
 from core.segments import segment_of, snapshot_of
 
 MEASURES = {
@@ -73,18 +73,23 @@ class Material:
 def material(question: CaseQuestion) -> Material:
     """What the documents hold of the case's segment; later snapshots do not exist."""
     finding = question.findings[0]
-    documents = question.dataset.documents
-    segments = (segment_of(d) for d in _of(documents.get("segments"), "id", question.subject))
-    taken = (snapshot_of(d) for d in _of(documents.get("snapshots"), "segment_id", question.subject))
+    segments = (segment_of(d) for d in _of(question, "segments", "id"))
+    taken = (snapshot_of(d) for d in _of(question, "snapshots", "segment_id"))
     judged = datetime.fromisoformat(str(finding.details.get("ts", question.now.isoformat())))
     history = tuple(sorted((s for s in taken if s.ts <= judged), key=lambda s: s.ts))
     return Material(question, finding, next(segments, None), history)
 
 
-def _of(documents: Json, key: str, subject: str) -> Iterator[JsonObject]:
-    for document in documents if isinstance(documents, list | tuple) else ():
-        if isinstance(document, Mapping) and document.get(key) == subject:
-            yield document
+def _of(question: CaseQuestion, name: str, key: str) -> Sequence[JsonObject]:
+    """The subject's documents; they are sorted by subject once for all cases of a look."""
+    if name not in question.memo:
+        sorted_out: dict[object, list[JsonObject]] = {}
+        documents = question.dataset.documents.get(name)
+        for document in documents if isinstance(documents, list | tuple) else ():
+            if isinstance(document, Mapping):
+                sorted_out.setdefault(document.get(key), []).append(document)
+        question.memo[name] = sorted_out
+    return cast("dict[object, list[JsonObject]]", question.memo[name]).get(question.subject, [])
 
 
 def gather(m: Material) -> tuple[Evidence, ...]:
