@@ -30,6 +30,7 @@ MIB = 1024 * 1024
 CHUNK = 1000  # lines of a file that share a transaction
 MOST_SHOWN = 1000  # rejected lines of one file that are told, and kept as dead letters
 log = logging.getLogger("telltale")
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Status(enum.StrEnum):
@@ -133,7 +134,7 @@ def _take(
 ) -> tuple[Outcome, ...]:
     started, now = time.perf_counter(), wb.ctx.clock.now()
     outcomes: dict[int, Outcome] = {}
-    rows: list[tuple[int, NewEvent]] = []
+    rows: list[tuple[int, str, NewEvent]] = []  # line, key, row
     dead: list[DeadLetter] = []
     for line, document in told:
         try:
@@ -146,16 +147,17 @@ def _take(
                 said = document.text if isinstance(document, Unread) else document
                 dead.append(_dead(tenant, source, said, outcomes[line], now))
         else:
-            rows.append((line, row_of(tenant, event, now)))
-    known = wb.known_events.among([key(row) for _, row in rows], now)
-    fresh = [row for _, row in rows if key(row) not in known]
+            row = row_of(tenant, event, now)
+            rows.append((line, key(row), row))
+    known = wb.known_events.among([name for _, name, _ in rows], now)
+    fresh = [row for _, name, row in rows if name not in known]
     telemetry.keys_looked_up(len(rows) - len(fresh), len(fresh))
     added = _kept(wb, fresh, dead, source, now)
     if added is not None:
         ttl = timedelta(seconds=wb.ctx.settings.telltale_idempotency_s)
-        wb.known_events.remember([key(row) for row in fresh], now + ttl)
-    for line, row in rows:
-        outcomes[line] = _told(line, row, known, added)
+        wb.known_events.remember([name for _, name, _ in rows if name not in known], now + ttl)
+    for line, name, row in rows:
+        outcomes[line] = _told(line, name, row, known, added)
     done = tuple(outcomes[line] for line, _ in told)
     kept = sum(o.status is Status.STORED for o in done)
     failed = sum(o.status in (Status.QUEUED, Status.REJECTED) for o in done)
@@ -163,9 +165,8 @@ def _take(
     return done
 
 
-def _told(line: int, row: NewEvent, known: Collection[str], added: set[str] | None) -> Outcome:
+def _told(line: int, name: str, row: NewEvent, known: Collection[str], added: set[str] | None) -> Outcome:
     """The outcome of a row; of equal ones in a request the first is the one that was stored."""
-    name = key(row)
     if name in known:
         status = Status.DUPLICATE
     elif added is None:
@@ -190,8 +191,7 @@ def _kept(
 
     def work(books: Books) -> set[str]:
         books.dead_letters.add(dead)
-        new = books.order_events.add(rows)
-        return {key(row) for row in rows if (row.tenant, row.source, row.event_id) in new}
+        return {named(*new) for new in books.order_events.add(rows)}
 
     try:
         added = wb.store.add(work)
@@ -213,13 +213,18 @@ def count_letters(wb: Workbench) -> None:
 
 
 def key(row: NewEvent) -> str:
-    """What names an event among all tenants."""
-    return f"idempo:{row.tenant}:{row.source}:{row.event_id}"
+    """What names an event among all tenants. Source: E2-01."""
+    return named(row.tenant, row.source, row.event_id)
+
+
+def named(tenant: str, source: str, event_id: str) -> str:
+    """The same, of its three parts."""
+    return f"idempo:{tenant}:{source}:{event_id}"
 
 
 def row_of(tenant: str, event: OrderEvent, now: datetime) -> NewEvent:
     """The event as it is stored."""
-    flags = sum(1 << bit for bit, name in enumerate(FLAGS) if getattr(event, name))
+    flags = event.rush | event.oversized << 1 | event.hazmat << 2 | event.fragile << 3
     return NewEvent(
         tenant,
         event.source,
@@ -234,7 +239,7 @@ def row_of(tenant: str, event: OrderEvent, now: datetime) -> NewEvent:
         event.total_amount_cents,
         event.items_count,
         flags,
-        json.dumps(event.payload, separators=(",", ":")) if event.payload else None,
+        _compact(event.payload) if event.payload else None,
     )
 
 
