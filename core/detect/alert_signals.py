@@ -27,6 +27,7 @@ _ADDED = ("added", "add", "additive", "new")
 _EXPECTED = ("expected_duration_minutes", "expected_minutes")
 _ACTUAL = ("actual_duration_minutes", "actual_minutes", "elapsed_minutes")
 _AVERAGE = ("historical_avg", "historical_average", "historical_mean", "baseline_avg")
+_LIMITS = frozenset({"duration_minutes", "threshold", "limit", "period", "evaluation_periods"})
 _WORK = ("type", "workload", "activity", "work_type")
 _WIDTH = ("bool", "boolean", "tinyint", "smallint", "int2", "int", "integer", "int4", "bigint", "int8", "numeric",
           "decimal", "float", "real", "double", "timestamp", "varchar", "text", "string")  # fmt: skip
@@ -303,12 +304,15 @@ def benign(alert: Alert, contexts: Mapping[str, Json], past: Sequence[JsonObject
 
 
 def _value(alert: Alert) -> tuple[float | None, str]:
+    """The measured value: a percentage, a field that says so, or the only number there is."""
     names = [k for k in alert.metric if k.lower().endswith(("_percent", "_pct"))]
     for name in (*names, "value", "current_value", "observed", "actual"):
         found = number(alert.metric.get(name))
         if found is not None:
             return found, name
-    return None, ""
+    single = [k for k, v in alert.metric.items() if not isinstance(v, str | bool) and k not in _LIMITS]
+    numbers = [(n, k) for k in single if (n := number(alert.metric.get(k))) is not None]
+    return numbers[0] if len(numbers) == 1 else (None, "")
 
 
 def _impacts(alert: Alert) -> list[tuple[str, str]]:
