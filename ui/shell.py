@@ -42,6 +42,9 @@ MENU = {
         ),
         ("runbooks", "Runbooks", "menu_book", "Search, read and edit the runbooks that incidents are matched with."),
     ),
+    "Orders": (
+        ("orders", "Orders", "local_shipping", "Which orders broke or will break their promise, why, and what to do."),
+    ),
     "Data": (("data", "Data", "upload_file", "Upload files, see how they were read, correct it, save a source."),),
     "Govern": (
         ("alerts", "Alerts", "send", "Channels, exact previews, and every message that was sent or is waiting."),
