@@ -152,6 +152,7 @@ class EventPlaybook(Strict):
     explainer: str
     explain_params: Mapping[str, object] = Field(default_factory=dict)
     report: Mapping[str, str] = Field(default_factory=dict, description="Report key: document it shows")
+    traced: bool = Field(False, description="One correlation id follows a subject over all runs, from its first event")
     recovery: Recovery = Recovery()
     budgets: Mapping[str, float] = Field(
         default_factory=dict, description="Seconds for detect, investigate and respond; with them a report has steps"

@@ -30,6 +30,8 @@ from core.model import (
     Run,
 )
 from core.playbook import EventPlaybook
+from core.service import decision_words
+from core.service.desk import correlation, correlation_of
 from core.service.workbench import Workbench
 from core.store.books import Books
 
@@ -85,7 +87,7 @@ def enqueue(
         {"delivery": queued.id, "channel": name, "recipient": queued.recipient, "actor": who.user, "again": False},
         now,
         incident_id=message.incident_id,
-        correlation_id=run_id,
+        correlation_id=correlation_of(books, tenant, message.incident_id, run_id),
     )
     return queued
 
@@ -207,7 +209,7 @@ def ask_approval(
         {"delivery": queued.id, "channel": name, "action": action.action_id, "actor": actor},
         now,
         incident_id=incident.incident_id,
-        correlation_id=incident.run_id,
+        correlation_id=correlation(incident),
     )
     return queued
 
@@ -254,7 +256,7 @@ def link(wb: Workbench, playbook: EventPlaybook, incident: Incident) -> str:
 
 def _subject(playbook: EventPlaybook, first: Incident, label: str, title: str) -> str:
     filled = playbook.notify.title.replace("{SEVERITY}", first.severity.name).replace("{label}", label)
-    return filled.replace("{title}", title)
+    return filled.replace("{emoji}", decision_words.EMOJI[first.severity]).replace("{title}", title)
 
 
 def _words(kind: str) -> str:
@@ -293,6 +295,8 @@ def _recommended(incident: Incident) -> list[str]:
 
 def _facts(playbook: EventPlaybook, incidents: Sequence[Incident], label: str) -> tuple[tuple[str, str], ...]:
     first = incidents[0]
+    if told := decision_words.lines(first):
+        return told
     metrics = first.body.get("metrics")
     figures = metrics.items() if isinstance(metrics, Mapping) else ()
     rows = [

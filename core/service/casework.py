@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from core.audit.report import action_json, cases_report, to_json
 from core.decide import lifecycle
 from core.errors import InputError
 from core.events import EventFiles, Known, load_events, look_events, moment
+from core.load.correlation import correlation_id
 from core.model import (
     ActionState,
     Case,
@@ -24,14 +26,13 @@ from core.model import (
     Light,
     Look,
     Run,
-    Severity,
     Source,
     TimelineEntry,
     Trigger,
 )
 from core.playbook import EventPlaybook
-from core.service import actions, alerts, inputs
-from core.service.desk import Desk
+from core.service import actions, alerts, dismissals, inputs, run_steps
+from core.service.desk import Desk, correlation
 from core.service.refusals import keep_refused
 from core.service.workbench import Workbench
 from core.store.books import Books
@@ -129,7 +130,7 @@ class Kept:
 
 
 def _keep(wb: Workbench, playbook: EventPlaybook, look: Look, who: Principal) -> Run:
-    now = wb.ctx.clock.now()
+    now, began = wb.ctx.clock.now(), time.perf_counter()
     at = now if look.trigger.as_of is None else min(look.as_of, now)  # a replayed day keeps its own time
     auto = playbook.notify.auto and look.trigger.kind in AUTO
     with wb.store.begin() as books:
@@ -151,7 +152,8 @@ def _keep(wb: Workbench, playbook: EventPlaybook, look: Look, who: Principal) ->
         if k.isnew:
             telemetry.incident_created(k.incident.severity.name, k.incident.subject)
     done, asked = _respond(wb, done, kept, who, ask=auto)
-    return alerts.after(wb, done, (*queued, *asked), who)
+    done = alerts.after(wb, done, (*queued, *asked), who)
+    return run_steps.closed(wb, done, playbook.budgets, now, began) if playbook.budgets else done
 
 
 def _respond(
@@ -183,10 +185,10 @@ def _incident(books: Books, playbook: EventPlaybook, look: Look, case: Case, now
     """Opens, repeats or reopens the case's incident; a dismissed one stays so unless the case came back worse."""
     fresh = candidate(playbook, look, case, now)
     current = books.incidents.find_latest(fresh.tenant, fresh.dedup_key)
-    if current is not None and _stays_dismissed(playbook, current, fresh, case):
-        return Kept(case, _seen_again(books, current, case, now), news=False, isnew=False)
+    if current is not None and dismissals.stays(playbook, current, fresh, case):
+        return Kept(case, dismissals.seen_again(books, current, case, now), news=False, isnew=False)
     if current is None or lifecycle.on_repeat(current, now) is lifecycle.Repeat.NEW:
-        fresh = _as_decided(fresh, case, now)
+        fresh = dismissals.as_decided(fresh, case, now)
         books.incidents.add(fresh)
         return Kept(case, fresh, news=fresh.status is IncidentStatus.OPEN, isnew=True)
     reopened = current.status is IncidentStatus.RESOLVED
@@ -194,44 +196,6 @@ def _incident(books: Books, playbook: EventPlaybook, look: Look, case: Case, now
     updated = _without_repeated_lines(updated)
     books.incidents.save(updated, expected=current.updated_at)
     return Kept(case, updated, news=rose or reopened or not updated.alerted, isnew=False)
-
-
-def _stays_dismissed(playbook: EventPlaybook, current: Incident, fresh: Incident, case: Case) -> bool:
-    """Whether a dismissed incident stays so: a person's word holds unless the case came back worse, the table's own
-    only while the table still dismisses the case. Where the table dismisses at all, nobody's word silences another
-    CRITICAL alert.
-    """
-    if current.status is not IncidentStatus.DISMISSED:
-        return False
-    if current.body.get("dismissed_by_table"):
-        return case.decision.recommended_action == "dismiss"
-    critical = fresh.severity is Severity.CRITICAL and any(r.action == "dismiss" for r in playbook.policy.rows)
-    return fresh.severity <= current.severity and not (critical and not _told_before(current, case))
-
-
-def _told_before(current: Incident, case: Case) -> bool:
-    """Whether the case is the very alert that the incident was made of."""
-    known = current.body.get("metrics")
-    return isinstance(known, Mapping) and known.get("alert_id") == case.metrics.get("alert_id")
-
-
-def _seen_again(books: Books, current: Incident, case: Case, now: datetime) -> Incident:
-    """A case that the table dismisses again is counted: a recurrence is proven by its repeats."""
-    if case.decision.recommended_action != "dismiss":
-        return current
-    after = max(now, current.updated_at + timedelta(microseconds=1))
-    seen = replace(current, occurrences=current.occurrences + 1, updated_at=after)
-    books.incidents.save(seen, expected=current.updated_at)
-    return seen
-
-
-def _as_decided(incident: Incident, case: Case, now: datetime) -> Incident:
-    """A case that the table dismisses is kept, and dismissed with the reason."""
-    if case.decision.recommended_action != "dismiss":
-        return incident
-    because = case.decision.receipt.because
-    marked = replace(incident, body={**incident.body, "dismissed_by_table": True})
-    return lifecycle.move(marked, IncidentStatus.DISMISSED, lifecycle.SYSTEM, now, because)
 
 
 def _lasting(incident: Incident) -> dict[str, Json]:
@@ -281,7 +245,7 @@ def candidate(playbook: EventPlaybook, look: Look, case: Case, now: datetime) ->
         "check_results": to_json(look.checks.failed),
         "baseline_receipt": case.receipt,
         "label": case.findings[0].label,
-        "correlation_id": look.run_id,
+        "correlation_id": correlation_id(look.trigger.tenant, case.subject) if playbook.traced else look.run_id,
         "ticket_key": None,
     }
     if case.answer:
@@ -383,22 +347,22 @@ def _audit(
 ) -> None:
     """One entry for every finding kept or suppressed, explanation, decision and recovery."""
 
-    def add(agent: str, action: str, body: Mapping[str, Json], incident: str | None) -> None:
+    def add(agent: str, action: str, body: Mapping[str, Json], incident: Incident | None) -> None:
         books.audit.append(
             look.trigger.tenant,
             agent,
             action,
             {"run_id": look.run_id, "actor": who.user, **body},
             now,
-            incident_id=incident,
-            correlation_id=look.run_id,
+            incident_id=incident.incident_id if incident else None,
+            correlation_id=correlation(incident) if incident else look.run_id,
         )
 
     for finding in look.findings:
         if finding.suppressed_by:
             add("detect", "suppressed", {"subject": finding.subject, "why": finding.suppressed_by}, None)
     for k in kept:
-        ref, explanation = k.incident.incident_id, k.case.explanation
+        ref, explanation = k.incident, k.case.explanation
         add("detect", "detected", {"type": k.case.type, "subject": k.case.subject, "new": k.isnew}, ref)
         add(
             "explain",
@@ -417,5 +381,5 @@ def _audit(
         decision = k.case.decision
         add("decide", "decision", {"light": str(decision.light), "receipt": to_json(decision.receipt)}, ref)
     for incident in recovered:
-        add("decide", "recovered", {"status": str(incident.status)}, incident.incident_id)
+        add("decide", "recovered", {"status": str(incident.status)}, incident)
     add("detect", "findings", {"findings": len(look.findings), "cases": len(look.cases)}, None)

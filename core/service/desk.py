@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar
 
 from core.decide import proposals
 from core.decide.lifecycle import SYSTEM
-from core.errors import Conflict
+from core.errors import Conflict, NotFound
 from core.model import Action, ActionState, Incident, Json, JsonObject, TimelineEntry
 from core.service.workbench import Workbench
 from core.store.books import Books
@@ -88,6 +88,21 @@ class Desk:
         for line in self._lines:
             line()
         self._lines.clear()
+
+
+def correlation(incident: Incident) -> str:
+    """What links the incident with its events, messages and audit: its subject's own id where it has one."""
+    return str(incident.body.get("correlation_id") or incident.run_id)
+
+
+def correlation_of(books: Books, tenant: str, incident_id: str | None, run_id: str) -> str:
+    """The same for what is about an incident; about none, or one that is not kept, it is the run's."""
+    if incident_id is None:
+        return run_id
+    try:
+        return correlation(books.incidents.get(tenant, incident_id))
+    except NotFound:
+        return run_id
 
 
 Step: TypeAlias = Callable[[Desk, Action, Incident], Action]

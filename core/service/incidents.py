@@ -11,7 +11,7 @@ from core.decide import lifecycle
 from core.errors import Conflict, WorkbenchError
 from core.model import Incident, IncidentStatus
 from core.service import alerts
-from core.service.desk import Desk
+from core.service.desk import Desk, correlation
 from core.service.workbench import Workbench
 
 
@@ -53,7 +53,7 @@ def move(
             {"from": str(current.status), "to": str(saved.status), "reason": reason, "actor": who.user},
             now,
             incident_id=incident_id,
-            correlation_id=current.run_id,
+            correlation_id=correlation(current),
             approved_by=who.user,
         )
     return saved

@@ -23,6 +23,7 @@ from core.model import (
     TimelineEntry,
 )
 from core.service.alerts import told
+from core.service.desk import correlation_of
 from core.service.reports import artifact, artifact_name
 from core.service.workbench import Workbench
 from core.store.books import Books
@@ -155,7 +156,7 @@ def send_composed(wb: Workbench, who: Principal, notification: Notification, act
             now,
             incident_id=notification.incident_id,
             approved_by=who.user,
-            correlation_id=notification.run_id,
+            correlation_id=correlation_of(books, who.tenant, notification.incident_id, notification.run_id),
         )
     deliver(wb, f"send-{queued.id}")
     with wb.store.read() as books:
@@ -324,7 +325,7 @@ def _audit(books: Books, item: Leased, action: str, more: dict[str, Json], now: 
         },
         now,
         incident_id=item.notification.incident_id,
-        correlation_id=item.notification.run_id,
+        correlation_id=correlation_of(books, item.tenant, item.notification.incident_id, item.notification.run_id),
     )
 
 
