@@ -17,6 +17,7 @@ from core.store.incidents import Incidents
 from core.store.inputs import Inputs
 from core.store.ledger import StoreLedger
 from core.store.order_events import OrderEvents
+from core.store.order_policies import Adjustments, OrderPolicies
 from core.store.outbox import Outbox
 from core.store.people import People
 from core.store.received import Received
@@ -54,6 +55,8 @@ class Books:
         self.tokens = Tokens(session)
         self.replays = Replays(session)
         self.order_events = OrderEvents(session, redactor)
+        self.order_policies = OrderPolicies(session)
+        self.adjustments = Adjustments(session)
         self.dead_letters = DeadLetters(session, redactor)
 
 
