@@ -42,6 +42,20 @@ MENU = {
         ),
         ("runbooks", "Runbooks", "menu_book", "Search, read and edit the runbooks that incidents are matched with."),
     ),
+    "Data incidents": (
+        (
+            "data_incidents",
+            "Data incidents",
+            "notification_important",
+            "Alerts of every tool: judged, decided with a receipt, explained, and fixed after approval.",
+        ),
+        (
+            "alert_inbox",
+            "Alert inbox",
+            "inbox",
+            "Every alert that came in, how it was understood, and a box to try one without effects.",
+        ),
+    ),
     "Orders": (
         ("orders", "Orders", "local_shipping", "Which orders broke or will break their promise, why, and what to do."),
     ),

@@ -23,6 +23,8 @@ TITLES = {
     "/services": "Services",
     "/approvals": "Approvals",
     "/runbooks": "Runbooks",
+    "/data_incidents": "Data incidents",
+    "/alert_inbox": "Alert inbox",
     "/data": "Data",
     "/alerts": "Alerts",
     "/audit": "Audit and cost",
