@@ -18,6 +18,7 @@ from ui.service_data import Desk
 ASKED, PROBLEM, CHECKED = (f"services_{name}" for name in ("asked", "problem", "checked"))
 REFRESH_S = 20.0
 TOLD = timedelta(minutes=2)
+SHORT = {State.OVER: "over", State.STALE: "stale", State.THIN: "thin"}
 
 
 def judged() -> Health:
@@ -69,13 +70,13 @@ def outcome() -> None:
 def figures(of: Health, desk: Desk) -> None:
     """How many are in order, what is open, what waits for a person, and the last check."""
     by_state = {state: sum(s.state is state for s in of.services) for state in State}
-    bad = [f"{n} {state}" for state, n in by_state.items() if n and state is not State.OK]
+    bad = [f"{by_state[state]} {word}" for state, word in SHORT.items() if by_state[state]]
     open_, waiting, run = desk.open, desk.waiting, service_data.last_check()
     with st.grid(columns=4, min_column_width=160, gap="small"):
         _figure(
             "In order", f"{by_state[State.OK]} of {len(of.services)}", ", ".join(bad) or "every service",
             "orange" if bad and not by_state[State.OVER] else "red" if by_state[State.OVER] else "gray",
-            "Judged, fresh, with enough traffic, and within both limits.",
+            "Fresh, with enough traffic to judge (else thin), and within both limits.",
         )  # fmt: skip
         worst = f"worst {open_[0].severity.name.lower()}" if open_ else "nothing is open"
         _figure("Open incidents", str(len(open_)), worst, "red" if open_ else "gray")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import streamlit as st
 
@@ -14,6 +14,8 @@ from core.service_charts import Measure
 from ui import cards, figures, words
 
 TITLES: Mapping[Measure, str] = {"error_rate": "Error rate", "p99_ms": "p99"}
+
+MISSING = timedelta(minutes=3)  # rows come in a little late
 
 
 def chart(
@@ -29,7 +31,7 @@ def chart(
 ) -> None:
     """One measure per minute under a heading that says where it stands."""
     frame = service_charts.minutes_frame(rows, measure, limit, span)
-    over, title = int(frame["over"].sum()), headline(rows, measure, limit, when)
+    over, title = int(frame["over"].sum()), headline(rows, measure, limit, when, span[1])
     st.markdown(f"**{title}**")
     figures.show(
         service_charts.per_minute, frame, key=f"{key}_{measure}", measure=measure, limit=limit,
@@ -39,12 +41,17 @@ def chart(
     )  # fmt: skip
 
 
-def headline(rows: Sequence[Mapping[str, Json]], measure: Measure, limit: float | None, when: str) -> str:
-    """Where the newest minute with data stands against its limit."""
+def headline(
+    rows: Sequence[Mapping[str, Json]], measure: Measure, limit: float | None, when: str, end: datetime
+) -> str:
+    """Where the newest minute stands against its limit; where its data ended before, that it is unknown since."""
     last = next((r for r in reversed(rows) if r.get(measure) is not None), None)
     value = last.get(measure) if last else None
-    if not isinstance(value, int | float):
+    if last is None or not isinstance(value, int | float):
         return f"{TITLES[measure]}: no data in these minutes"
+    at = datetime.fromisoformat(str(last["ts"]))
+    if end - at > MISSING:
+        return f"{TITLES[measure]} unknown since {at:%H:%M} ({quantity(measure, value)} then)"
     told = f"{TITLES[measure]} {when} {quantity(measure, value)}"
     if limit is None:
         return told

@@ -105,9 +105,9 @@ def _basis(s: Standing, of: Health) -> str:
     """What the card rests on, and where that is not enough to judge."""
     v = s.vitals
     if s.state is State.STALE:
-        return f"Newest row {words.moment(v.newest)} UTC: unknown since" if v.newest else "No row at all: unknown"
+        return f"No row since {words.short_moment(v.newest, 'min')} UTC" if v.newest else "No row at all"
     if s.state is State.THIN:
-        return f"{v.requests:,} requests, {of.sentinel.min_requests:,} needed to judge"
+        return f"{v.requests:,} of {of.sentinel.min_requests:,} requests needed"
     return f"{v.requests:,} requests in {of.sentinel.window_minutes} min"
 
 
@@ -126,7 +126,9 @@ def _measure(
             st.metric(
                 service_facts.TITLES[measure],
                 service_facts.quantity(measure, value) if known else "unknown",
-                delta=f"limit {service_facts.quantity(measure, limit).replace('.00 %', ' %')}",
+                delta="not judged"
+                if s.state is State.THIN
+                else f"limit {service_facts.quantity(measure, limit)}".replace(".00 %", " %"),
                 delta_color="red" if over else "gray",
                 delta_arrow="off",
             )

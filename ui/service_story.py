@@ -56,7 +56,9 @@ def body(standing: Standing, of: Health) -> None:
     if chosen is None:
         with st.container(border=True):
             st.header("Open incidents (0)")
-            st.caption("Nothing is open." if standing.state is not State.OVER else "Choose Check now to open one.")
+            st.caption(
+                "Choose Check now to open one." if standing.state in (State.OVER, State.STALE) else "Nothing is open."
+            )
         _now(standing, of)
     else:
         _incident(chosen)
@@ -89,8 +91,7 @@ def _measures(s: Standing, of: Health) -> None:
         basis = f"{of.sentinel.min_requests:,} needed to judge" if s.state is State.THIN else basis
         _figure("Requests", f"{v.requests:,}", basis, over=False, known=known)
         newest = f"{v.newest:%H:%M} UTC" if v.newest else "none"
-        old = f"stale: expected one in {of.sentinel.window_minutes} min"
-        _figure("Newest row", newest, old if not known else f"{v.rows:,} rows used", over=not known, known=True)
+        _figure("Newest row", newest, "stale" if not known else f"{v.rows:,} rows used", over=not known, known=True)
 
 
 def _figure(label: str, value: str, told: str, *, over: bool, known: bool) -> None:

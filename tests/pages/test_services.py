@@ -57,7 +57,7 @@ def test_the_demo_shows_both_measures_beside_their_limits(opened: Open) -> None:
     """DP-01, DP-04: 12.00 % and its limit on the card of the one service that is over it."""
     at = opened("services")
     assert not at.exception
-    assert metric(at, "In order") == ("3 of 4", "1 over its limit")
+    assert metric(at, "In order") == ("3 of 4", "1 over")
     rates = [(m.value, m.delta) for m in at.metric if m.label == "Error rate"]
     assert rates[0] == ("12.00 %", "limit 5 %")
     assert len(rates) == 4
@@ -73,13 +73,16 @@ def test_stale_and_thin_data_never_look_healthy(opened: Open, bench: Workbench) 
     of = health.look(bench, ANA)
     assert {s.service: s.state for s in of.services} == {"ok": State.OK, "thin": State.THIN, "old": State.STALE}
     at = opened("services")
-    assert metric(at, "In order") == ("1 of 3", "1 stale data, 1 too little traffic")
+    assert metric(at, "In order") == ("1 of 3", "1 stale, 1 thin")
     shown = texts(at)
-    assert "12 requests, 100 needed to judge" in shown
-    assert "UTC: unknown" in shown
+    assert "12 of 100 requests needed" in shown
+    assert "No row since" in shown
+    assert [m.delta for m in at.metric].count("not judged") == 2
     assert shown.count("In order[/]") + shown.count("In order]") == 1
-    stale = [m.value for m in opened("services", service="old").metric]
-    assert stale[:3] == ["unknown", "unknown", "unknown"]
+    at = opened("services", service="old")
+    assert [m.value for m in at.metric][:3] == ["unknown", "unknown", "unknown"]
+    assert "Error rate: no data in these minutes" in texts(at)
+    assert "within its limit" not in texts(at)
 
 
 def test_a_check_opens_the_incident_and_sends_nothing(opened: Open, bench: Workbench) -> None:
@@ -222,10 +225,10 @@ def test_data_that_ended_can_be_judged_at_its_own_end(opened: Open, bench: Workb
     content = rows(*((600 + m, "a", 200, 40, 90) for m in range(10)))
     inputs.put_file(bench, ANA, PLAYBOOK, "metrics.csv", content, "mine.csv")
     at = opened("services")
-    assert metric(at, "In order") == ("0 of 1", "1 stale data")
+    assert metric(at, "In order") == ("0 of 1", "1 stale")
     at.toggle(key="services_replay").set_value(True).run()
     assert not at.exception
-    assert metric(at, "In order") == ("0 of 1", "1 over its limit")
+    assert metric(at, "In order") == ("0 of 1", "1 over")
     assert next(m.value for m in at.metric if m.label == "Error rate") == "20.00 %"
 
 
