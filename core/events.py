@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from core.alert import items
 from core.check.dataset import dataset_checks
 from core.context import Context
 from core.decide.assessment import assessments
@@ -30,6 +31,7 @@ from core.model import (
     Trigger,
 )
 from core.playbook import EventPlaybook
+from core.steps import Steps, told
 
 EventFiles = Mapping[str, "Path | bytes"]
 Checker = Callable[[EventPlaybook, Dataset], CheckReport]
@@ -104,8 +106,11 @@ def look_events(
     """
     started, known = ctx.clock.now(), known or Known()
     at = moment(playbook, trigger.as_of, started)
-    checks = verified(playbook, dataset, checker, at)
-    seen = sight(playbook, Scene(dataset, checks, at, ctx.engine, known.open, known.past))
+    steps = Steps(ctx.clock)
+    with steps.time("enrich") as step:
+        checks = verified(playbook, dataset, checker, at)
+        seen = sight(playbook, Scene(dataset, checks, at, ctx.engine, known.open, known.past))
+        step.made = f"{len(seen.findings)} findings"
     groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in seen.findings:
         if not finding.suppressed_by:
@@ -113,11 +118,23 @@ def look_events(
     memo: dict[str, object] = {}
     cases = tuple(
         _case(
-            playbook, dataset, checks, at, tuple(group), seen.findings, ctx, trigger.tenant, memo, ask_model=ask_model
+            playbook,
+            dataset,
+            checks,
+            at,
+            tuple(group),
+            seen.findings,
+            ctx,
+            trigger.tenant,
+            memo,
+            steps,
+            ask_model=ask_model,
         )
         for group in groups.values()
     )
     found = {**dataset.documents, **seen.extra, **_assessed(playbook, dataset, ctx, at)}
+    if playbook.budgets:
+        found["steps"] = told(items(dataset.documents.get("steps")), steps, cases)
     return Look(
         run_id=run_id,
         playbook=playbook.name,
@@ -147,6 +164,7 @@ def _case(
     ctx: Context,
     tenant: str,
     memo: dict[str, object],
+    steps: Steps,
     *,
     ask_model: bool,
 ) -> Case:
@@ -165,10 +183,11 @@ def _case(
         memo=memo,
     )
     explainer = case_explainers.build(playbook.explainer, dict(playbook.explain_params))
-    explained = explainer.explain(question)
-    if ask_model and ctx.model is not None:
-        gates = playbook.policy.gates
-        explained = explainer.word(question, explained, ctx, min_ai=gates.min_ai, template=playbook.prompt)
+    with steps.time("analyse"):
+        explained = explainer.explain(question)
+        if ask_model and ctx.model is not None:
+            gates = playbook.policy.gates
+            explained = explainer.word(question, explained, ctx, min_ai=gates.min_ai, template=playbook.prompt)
     explanation = explained.explanation
     severity = max([f.severity for f in findings] + ([explained.raised] if explained.raised else []))
     facts: dict[str, Json] = {
@@ -177,6 +196,8 @@ def _case(
         "severity": int(severity),
         "findings": len(findings),
     }
+    with steps.time("decide"):
+        decision = decide_case(playbook.policy, facts, severity, explanation)
     return Case(
         dedup_key=key_of(playbook, worst.subject, worst.type, worst.labels, tenant),
         type=worst.type,
@@ -185,7 +206,7 @@ def _case(
         severity=severity,
         findings=findings,
         explanation=explanation,
-        decision=decide_case(playbook.policy, facts, severity, explanation),
+        decision=decision,
         metrics=explained.metrics,
         receipt=explained.receipt,
         proposals=explained.proposals,

@@ -61,7 +61,9 @@ def _block(name: str, path: str, file: Path | bytes, now: datetime) -> JsonObjec
         data = {}
     kept = {k: v for k, v in data.items() if k not in ("source", "fetched_at", "age", "age_s", "status", "name")}
     source = str(whole.get("source") or path)
-    return block(name, source, kept, moment(whole.get("fetched_at")), now)
+    if not kept:
+        return missing(name, str(whole.get("reason") or "it holds no data"), source)
+    return {**block(name, source, kept, moment(whole.get("fetched_at")), now), "took_s": whole.get("took_s")}
 
 
 def _table(text: str) -> Json:

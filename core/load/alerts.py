@@ -9,13 +9,14 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import Field
 
-from core.alert import Alert, alert_doc, alert_of, items
+from core.alert import Alert, alert_doc, alert_of, is_missing, items, mapping, number
 from core.context import Context
 from core.errors import InputError
-from core.load.alert_contexts import blocks, missing, read_history
+from core.load.alert_contexts import blocks, read_history
 from core.load.alert_reading import flattened, normalise
 from core.load.loaders import Loader, loaders
 from core.model import Dataset, Json, JsonObject
+from core.steps import Steps
 
 MANIFEST, LINEAGE, HISTORY = "context/manifest.json", "lineage.csv", "history.json"
 NORMAL = "normalised/"  # a folder of alerts that were normalised when they were received
@@ -38,23 +39,35 @@ class AlertLoader(Loader):
     ) -> Dataset:
         """The documents. Raises: InputError naming the file when every alert file is bad."""
         rejects: list[JsonObject] = []
-        found = [*self._received(files), *self._given(files, now, rejects)]
-        alerts = list(flattened(found))
+        steps = Steps(ctx.clock)
+        with steps.time("ingest") as step:
+            found = [*self._received(files), *self._given(files, now, rejects)]
+            alerts = list(flattened(found))
+            step.given, step.made = f"{len(found) + len(rejects)} payloads", f"{len(alerts)} alerts"
         if rejects and not alerts:
             first = rejects[0]
             raise InputError(f"{first['file']}: {first['reason']}", field="alerts")
         notes: list[Json] = [f"{r['file']} was set aside: {r['reason']}" for r in rejects]
+        with steps.time("context") as step:
+            contexts = blocks(files, now)
+            there = [name for name, block in contexts.items() if not is_missing(block)]
+            step.given, step.made = f"{len(contexts)} blocks", f"{len(there)} present: {', '.join(there) or 'none'}"
+            step.seconds += _took(contexts)
+        with steps.time("enrich") as step:
+            history, edges = self._history(files, documents, notes), _edges(files, notes)
+            step.given = f"{len(history)} past incidents, {len(edges)} edges"
         return Dataset(
             {},
             {
                 **documents,
                 "alerts": [alert_doc(a) for a in alerts],
-                "contexts": blocks(files, now),
-                "history": self._history(files, documents, notes),
-                "edges": _edges(files, notes),
+                "contexts": contexts,
+                "history": history,
+                "edges": edges,
                 "set_up": _set_up(ctx),
                 "rejects": list(rejects),
                 "notes": notes,
+                "steps": steps.rows(),
             },
         )
 
@@ -128,11 +141,13 @@ def _edges(files: Mapping[str, Path | bytes], notes: list[Json]) -> list[Json]:
     return []
 
 
+def _took(contexts: Mapping[str, Json]) -> float:
+    """How long the slowest provider took: they are asked at once."""
+    return max((number(mapping(b).get("took_s")) or 0.0 for b in contexts.values()), default=0.0)
+
+
 def _set_up(ctx: Context) -> list[Json]:
     """The adapters that could carry a fix out."""
     known = ctx.settings
     ready = {"airflow": known.airflow_url, "webhook": known.action_webhook_url, "sandbox": known.telltale_demo}
     return [name for name, there in ready.items() if there]
-
-
-__all__ = ["AlertLoader", "missing", "parse_json", "read_alerts"]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooSlow
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -33,7 +33,8 @@ class Answer:
 
     source: str
     data: JsonObject
-    files: Mapping[str, bytes]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    took_s: float = 0.0
 
 
 Provider: TypeAlias = Callable[[Workbench, str], Answer]
@@ -62,7 +63,9 @@ def _gathered(wb: Workbench, tenant: str, now: datetime) -> dict[str, Path | byt
         made.update({name: folder / name for name in names if (folder / name).exists()})
     for name, outcome in gather(wb, tenant, asked).items():
         if isinstance(outcome, Answer):
-            block: Json = {"source": outcome.source, "fetched_at": now.isoformat(), "data": outcome.data}
+            block: Json = {
+                "source": outcome.source, "fetched_at": now.isoformat(), "took_s": outcome.took_s, "data": outcome.data,
+            }  # fmt: skip
             made.update(outcome.files)
         else:
             block = {"status": "missing", "source": name, "reason": outcome}
@@ -80,7 +83,7 @@ def gather(
     if not asked:
         return {}
     pool = ThreadPoolExecutor(max_workers=len(asked), thread_name_prefix="telltale-context")
-    started: dict[str, Future[Answer]] = {name: pool.submit(ask, wb, tenant) for name, ask in asked.items()}
+    started: dict[str, Future[Answer]] = {name: pool.submit(_timed, ask, wb, tenant) for name, ask in asked.items()}
     until, found = time.monotonic() + timeout_s, dict[str, Answer | str]()
     for name, future in started.items():
         try:
@@ -91,3 +94,8 @@ def gather(
             found[name] = str(error)
     pool.shutdown(wait=False, cancel_futures=True)
     return found
+
+
+def _timed(ask: Provider, wb: Workbench, tenant: str) -> Answer:
+    began = time.perf_counter()
+    return replace(ask(wb, tenant), took_s=time.perf_counter() - began)

@@ -90,7 +90,7 @@ def _look(
     given = (
         files
         if files is not None
-        else inputs.files(wb, playbook, trigger.tenant, demo=playbook.demo_beside or not documents)
+        else inputs.files(wb, playbook, trigger.tenant, demo=playbook.demo_beside or not documents, at=at)
     )
     dataset = load_events(playbook, given, documents, wb.ctx, at)
     return look_events(
