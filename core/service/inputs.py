@@ -7,7 +7,7 @@ import re
 import shutil
 import threading
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from core.access import Principal, require
@@ -18,7 +18,7 @@ from core.load.export import write_csv
 from core.load.sql import load_select, require_select
 from core.model import Incident, Json
 from core.playbook import EventPlaybook
-from core.service import execution, segments, tools
+from core.service import execution, order_tables, segments, tools
 from core.service.workbench import Workbench
 from core.store.books import Books
 from core.store.inputs import StoredInput
@@ -40,15 +40,18 @@ def documents(wb: Workbench, playbook: str, tenant: str) -> Mapping[str, Json]:
     return segments.documents(wb, tenant) if playbook == "segment_drift" else {}
 
 
-def files(wb: Workbench, playbook: EventPlaybook, tenant: str, *, demo: bool) -> EventFiles:
+def files(wb: Workbench, playbook: EventPlaybook, tenant: str, *, demo: bool, at: datetime | None = None) -> EventFiles:
     """The tenant's own files, queries asked anew; with ``demo`` the demo's while there are none.
 
+    Of a playbook that is told its events, those of now (or of ``at``) are among the tenant's own.
     Runbooks that ship with the playbook always belong to them; the tenant's own take the place of those they replace.
     Raises: ProviderError or InputError when a query fails, ConfigError without a warehouse.
     """
     stored = listing(wb, tenant, playbook.name)
     own = {s.file: _answer(wb, s.query, s.file) if s.query else _path(wb, s.sha256) for s in stored}
-    tables = any(s.file in playbook.inputs for s in stored)
+    told = order_tables.told(wb, tenant, at or wb.ctx.clock.now()) if playbook.loader == order_tables.LOADER else {}
+    own = {**told, **own}
+    tables = bool(told) or any(s.file in playbook.inputs for s in stored)
     if not tables and not demo:
         return own
     given = {**shipped_runbooks(wb, playbook.name), **({} if tables else demo_files(wb, playbook, tenant)), **own}

@@ -80,7 +80,7 @@ def loaded(wb: Workbench, tenant: str, now: datetime) -> Dataset:
     playbook = wb.events[PLAYBOOK]
     documents = inputs.documents(wb, PLAYBOOK, tenant)
     demo = playbook.demo_beside or not documents
-    return load_events(playbook, inputs.files(wb, playbook, tenant, demo=demo), documents, wb.ctx, now)
+    return load_events(playbook, inputs.files(wb, playbook, tenant, demo=demo, at=now), documents, wb.ctx, now)
 
 
 def _own(dataset: Dataset) -> bool:

@@ -91,11 +91,9 @@ class OrderEvents:
         """How many events the tenant has."""
         return self._session.scalar(select(func.count()).where(OrderEventRow.tenant == tenant)) or 0
 
-    def latest(self, tenant: str) -> tuple[datetime, datetime] | None:
-        """When the tenant's newest event occurred and when the last one was received; None without any."""
-        newest = select(func.max(OrderEventRow.occurred_at), func.max(OrderEventRow.received_at))
-        occurred, received = self._session.execute(newest.where(OrderEventRow.tenant == tenant)).one()
-        return (occurred, received) if occurred else None
+    def mark(self, tenant: str) -> int | None:
+        """Grows with every event that is kept; None while the tenant has none."""
+        return self._session.scalar(select(func.max(OrderEventRow.seq)).where(OrderEventRow.tenant == tenant))
 
     def read(self, tenant: str, since: datetime | None = None) -> Iterator[pa.RecordBatch]:
         """Every event of every order of which anything occurred at or after ``since``, in the order they were kept.
