@@ -71,8 +71,8 @@ def ranked(frame: pd.DataFrame, *, palette: Palette, label: str, value: str, for
 def per_hour(frame: pd.DataFrame, *, palette: Palette, height: int = 190) -> Drawn:
     """Exceptions in each clock hour as bars, the orders paid in it as a line on the same scale of shares.
 
-    Shape: ``frame`` has hour, exceptions and orders. Both are drawn as shares of their own sum, so that the hours
-    where exceptions outgrow orders stand out; those are red.
+    Shape: ``frame`` has hour, exceptions, orders and more. Both counts are drawn as shares of their own sum, so that
+    the hours where exceptions outgrow orders (``more``) stand out; those are red.
     """
     import altair as alt
 
@@ -81,7 +81,6 @@ def per_hour(frame: pd.DataFrame, *, palette: Palette, height: int = 190) -> Dra
         broke=frame["exceptions"] / max(1, int(frame["exceptions"].sum())),
         paid=frame["orders"] / max(1, int(frame["orders"].sum())),
     )
-    rows["more"] = (rows["broke"] > 1.5 * rows["paid"]) & (rows["exceptions"] >= 3)
     tip = [
         alt.Tooltip("hour:O", title="Hour"),
         alt.Tooltip("exceptions:Q", title="Exceptions", format=","),
@@ -133,7 +132,10 @@ def stages(frame: pd.DataFrame, *, palette: Palette) -> Drawn:
     )
     domain = [frame["start"].min().isoformat(), min(last.max(), frame["end"].max() + _room(frame)).isoformat()]
     x = alt.X(
-        "start:T", title=None, axis=alt.Axis(labelOverlap=True, grid=True), scale=alt.Scale(domain=domain, nice=True)
+        "start:T",
+        title=None,
+        axis=alt.Axis(labelOverlap=True, grid=False, format="%d %b %H:%M", tickCount=6),
+        scale=alt.Scale(domain=domain),
     )
     bar = base.mark_bar(cornerRadius=2, height=14).encode(
         x=x, x2="end:T", color=alt.condition("datum.over", alt.value(palette.bad), alt.value(palette.line))

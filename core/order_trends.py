@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -57,16 +58,23 @@ def by_reason(frame: pd.DataFrame, board: OrderBoard) -> pd.DataFrame:
 
 
 def by_hour(frame: pd.DataFrame, board: OrderBoard) -> pd.DataFrame:
-    """Exceptions and paid orders in each clock hour of the tenant's day. Shape: 24 rows hour, exceptions, orders."""
+    """Exceptions and paid orders in each clock hour of the tenant's day, and where exceptions outgrow orders.
+
+    Shape: 24 rows with hour, exceptions, orders, and more: over three standard deviations of a Poisson count above
+    what the hour's share of all orders would give.
+    """
     broke = frame["at"].dt.tz_convert(board.zone).dt.hour.value_counts()
     orders = pd.Series(_paid(board).tz_convert(board.zone).hour).value_counts()
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "hour": list(range(24)),
             "exceptions": [int(broke.get(h, 0)) for h in range(24)],
             "orders": [int(orders.get(h, 0)) for h in range(24)],
         }
     )
+    fair = table["exceptions"].sum() * table["orders"] / max(1, int(table["orders"].sum()))
+    table["more"] = table["exceptions"] > fair + 3 * np.sqrt(np.maximum(fair, 1))
+    return table
 
 
 def by_carrier(frame: pd.DataFrame, board: OrderBoard, since: datetime | None = None) -> pd.DataFrame:
@@ -110,8 +118,12 @@ def span(frame: pd.DataFrame, board: OrderBoard) -> tuple[pd.Timestamp, pd.Times
 
 
 def judged(panel: Panel) -> tuple[Baseline, Scores]:
-    """What was expected of each period from earlier ones only, and which periods are out of their band."""
-    baseline = baselines.build("robust_seasonal", {}).fit(panel)
+    """What was expected of each period from earlier ones only, and which periods are out of their band.
+
+    No count is expected below 0.
+    """
+    found = baselines.build("robust_seasonal", {}).fit(panel)
+    baseline = replace(found, expected=np.maximum(found.expected, 0), lower=np.maximum(found.lower, 0))
     return baseline, detectors.build("band", {}).score(panel, baseline)
 
 

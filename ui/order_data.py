@@ -14,7 +14,7 @@ from core.order_views import StageLine, Step, Told, Waiting
 from core.playbook import EventPlaybook
 from core.service import order_desk
 from core.service.exceptions import PLAYBOOK
-from core.service.order_desk import OrderDesk
+from core.service.order_desk import Ledger, OrderDesk
 from core.store.incidents import OPEN_STATES
 from ui import auth, data, service_data
 from ui.service_data import version
@@ -107,6 +107,26 @@ def _drift(key: str, periods: int, _of: OrderDesk) -> pd.DataFrame:
     panels = {d: order_trends.exceptions_panel(frame, _of.board, d) for d in ("reason", "carrier")}
     index = panels["reason"].index
     return views.moves(panels, index[-periods], index[-1], top=6)
+
+
+def ledger(of: OrderDesk) -> Ledger:
+    """Every invoice beside what its order costs, wrong ones first; and the months."""
+    return _ledger(key(of), of)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Recomputing every invoice…")
+def _ledger(key: str, _of: OrderDesk) -> Ledger:  # noqa: ARG001  (the key)
+    return order_desk.ledger(data.bench(), _of)
+
+
+def bill_of(of: OrderDesk, order_id: str) -> JsonObject | None:
+    """What one order costs, with its invoice if it has one."""
+    return _bills(key(of), of).get(order_id)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _bills(key: str, _of: OrderDesk) -> Mapping[str, JsonObject]:
+    return {str(row["order_id"]): row for row in _ledger(key, _of).invoices}
 
 
 def incidents(order_id: str | None = None) -> tuple[Incident, ...]:

@@ -55,7 +55,8 @@ def _over_time(of: OrderDesk) -> None:
         alt=f"{title}. Exceptions per {one}, {panel.shape[1]} {one}s, with the expected band.",
     )  # fmt: skip
     st.caption(
-        f"Per {one}, UTC, complete {one}s only. The baseline of a {one} knows earlier {one}s only ({baseline.method})."
+        f"Per {one}, UTC, complete {one}s only. Each one's baseline knows earlier {one}s only "
+        f"({baseline.method.replace('_', ' ')})."
     )
 
 
@@ -99,17 +100,17 @@ def _carriers(of: OrderDesk, frame: pd.DataFrame) -> None:
 
 def _hours(of: OrderDesk, frame: pd.DataFrame) -> None:
     found = order_trends.by_hour(frame, of.board)
-    peak = int(found["exceptions"].to_numpy().argmax())
+    out = [f"{h:02d}:00" for h in found.loc[found["more"], "hour"]]
     st.header("By hour of the day")
-    title = f"Most promises break from {peak:02d}:00 to {(peak + 1) % 24:02d}:00"
+    title = f"More promises break than orders explain at {', '.join(out)}" if out else "No hour of the day stands out"
     st.markdown(f"**{title}**")
     figures.show(
         order_charts.per_hour, found, key="orders_hours", palette=words.palette(),
         alt=f"{title}. Bars: share of exceptions in each hour; dashed: share of the orders paid in it.",
     )  # fmt: skip
     st.caption(
-        f"Hours of {cards.safe(of.board.zone)}. Bars: share of all exceptions, red where it is over 1.5 times the "
-        "share of the orders paid in that hour (dashed)."
+        f"Hours of {cards.safe(of.board.zone)}. Bars: share of all exceptions; dashed: share of the orders paid "
+        "in that hour. Red: over three standard deviations more than the orders explain."
     )
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core import order_charts
 from core.model import Finding, Incident
-from core.order_views import StageLine, duration
+from core.order_views import StageLine, Told, duration
 from core.service.order_desk import OrderDesk
 from core.store.incidents import OPEN_STATES
 from ui import cards, figures, order_actions, order_data, order_queue, resolver, words
@@ -202,7 +202,7 @@ def _events(order_id: str, of: OrderDesk) -> None:
                 "when (UTC)": [f"{e.at:%d %b %H:%M}" for e in found[-EVENTS:]],
                 "event": [cards.safe(e.event_type.replace("_", " ")) for e in found[-EVENTS:]],
                 "after": ["" if e.since is None else duration(e.since) for e in found[-EVENTS:]],
-                "from": [cards.safe(e.carrier or e.source) for e in found[-EVENTS:]],
+                "from": [cards.safe(_sender(e)) for e in found[-EVENTS:]],
             },
             border="horizontal", hide_index=True, alt=f"Events of {order_id}, oldest first",
         )  # fmt: skip
@@ -214,3 +214,7 @@ def _events(order_id: str, of: OrderDesk) -> None:
                 for e in told[:20]:
                     st.caption(f"{cards.safe(e.event_type)} · {cards.safe(e.event_id)}")
                     st.code(json.dumps(e.payload, indent=1, ensure_ascii=False), language="json", wrap_lines=True)
+
+
+def _sender(e: Told) -> str:
+    return e.carrier if e.source == "carrier" and e.carrier else e.source
