@@ -209,9 +209,9 @@ def lineage(nodes: pd.DataFrame, *, edges: pd.DataFrame, palette: Palette) -> La
 
 
 def steps(frame: pd.DataFrame, *, palette: Palette) -> Layered:
-    """How long each step took; one that took longer than its budget is red, the budget is a tick.
+    """How long each step took; those from which on a budget was used up are red.
 
-    Shape: ``frame`` has columns step, seconds, budget (NaN without one), over and told.
+    Shape: ``frame`` has columns step, seconds, over and told.
     """
     import altair as alt
 

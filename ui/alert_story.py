@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from core.model import Incident, Json, JsonObject, Severity
-from ui import alert_data, alert_evidence, cards, resolver, words
+from ui import alert_data, alert_evidence, alert_steps, cards, resolver, words
 from ui.alert_data import listed, mapping, rows
 from ui.incident_queue import open_incident, word
 
@@ -100,11 +100,13 @@ def body(i: Incident) -> None:
             alert_evidence.contexts(i)
         with st.container(border=True):
             alert_evidence.similar(i, open_case)
+        with st.container(border=True):
+            alert_steps.show(kept)
 
 
-def decision(i: Incident, decided: JsonObject) -> None:
+def decision(i: Incident, decided: JsonObject, title: str = "Decision") -> None:
     """What was decided on which cause, what it costs and whom it concerns."""
-    st.header("Decision")
+    st.header(title)
     affected, benign = decided.get("affected_count"), decided.get("is_incident") is False
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         action_badge(str(decided.get("recommended_action") or ""))

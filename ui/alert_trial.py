@@ -72,8 +72,7 @@ def result(of: Trial) -> None:
     with right:
         for (incident, decided), case in zip(judged[:5], of.look.cases, strict=False):
             with st.container(border=True):
-                st.markdown(f"**{cards.safe(case.title)}**")
-                alert_story.decision(incident, decided)
+                alert_story.decision(incident, decided, f"Would be: {cards.safe(case.title)}")
                 alert_story.receipt(incident, decided)
                 _fixes(case)
             with st.container(border=True):

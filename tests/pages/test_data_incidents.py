@@ -195,3 +195,33 @@ def test_the_address_says_how_to_send(opened: Open) -> None:
     at = opened("alert_inbox", inbox_tab="Address")
     assert at.code[0].value.endswith("/webhook/alerts")
     assert "Standard Webhooks" in texts(at)
+
+
+def test_all_demo_alerts_come_as_expected(opened: Open, bench: Workbench) -> None:
+    """DI-23, DI-24: pass for each, 22 of the 24 labelled are filtered, nothing real among them; nothing is kept."""
+    at = opened("data_incidents", di_tab="Demo alerts")
+    at.button(key="di_demo").click().run(timeout=120)
+    assert not at.exception
+    assert at.success[0].value == "All 27 came as expected."
+    assert metric(at, "Filter rate") == ("91.67 %", "22 of 24 labelled")
+    assert metric(at, "Real, filtered")[0] == "0"
+    assert alert_inbox.volume(bench, ANA).alerts == 0
+
+
+def test_what_is_counted_says_on_what(opened: Open, bench: Workbench) -> None:
+    """DI-21, DI-23"""
+    assert metric(opened("data_incidents"), "Kept from people") == ("no data", "0 of 0 decided")
+    for alert in (SCHEMA, MEMORY):
+        incident(bench, alert)
+    at = opened("data_incidents", di_tab="Figures")
+    assert metric(at, "Kept from people") == ("50.0 %", "1 of 2 decided")
+    assert "Volume (n = 2)" in texts(at)
+    assert len(at.get("vega_lite_chart")) == 3
+
+
+def test_steps_of_the_run_are_shown(opened: Open, bench: Workbench) -> None:
+    """DI-20"""
+    shown = texts(opened("data_incidents", case=incident(bench, SCHEMA)))
+    assert "in all" in shown
+    assert "Budgets: detect" in shown
+    assert "of 20 s" in shown
