@@ -34,7 +34,8 @@ class Settings(BaseSettings):
         None, description="SQL source to load tables from; default is the embedded DuckDB over loaded files"
     )
     telltale_playbooks: Path | None = Field(
-        None, description="Folder of your own copies of the playbooks (limits, adapters, runbooks); default: the shipped"
+        None,
+        description="Folder of your own copies of the playbooks (limits, adapters, runbooks); default: the shipped",
     )
     telltale_public_url: str = Field("http://localhost:8501", description="Address that links in messages point to")
     telltale_tenant: str = Field("default", description="Tenant of a workbench without login")
@@ -138,6 +139,9 @@ class Settings(BaseSettings):
     airflow_user: str | None = Field(None, description="Airflow account, where there is no AIRFLOW_TOKEN")
     airflow_password: SecretStr | None = Field(None, description="Password of that account")
     airflow_token: SecretStr | None = Field(None, description="Airflow API token (Bearer)")
+    telltale_dbt_artifacts: str | None = Field(
+        None, description="Folder or address below which dbt's manifest.json and run_results.json are; empty = off"
+    )
     action_webhook_url: str | None = Field(None, description="Webhook that carries out actions, signed; empty = off")
     action_webhook_secret: SecretStr | None = Field(
         None, description="Its signing secret: whsec_ and base64 of 24 to 64 bytes (Standard Webhooks)"

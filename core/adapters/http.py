@@ -25,7 +25,8 @@ class SafeHttp:
     of the environment not used. No error text holds more of a URL than its host: a webhook's path is a secret.
     """
 
-    def __init__(self, allow: Collection[str] = ()) -> None:
+    def __init__(self, allow: Collection[str] = (), longest: int = LONGEST_REPLY) -> None:
+        self._longest = longest  # bytes of an answer that are read
         self._allow = frozenset(host.strip().lower() for host in allow if host.strip())
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float = 10.0) -> HttpReply:
@@ -69,21 +70,21 @@ class SafeHttp:
             plain = {**headers, "Accept-Encoding": "identity"}
             with session.request(method, url, data=body, headers=plain, stream=True) as response:
                 names = {name.lower(): value for name, value in response.headers.items()}
-                return HttpReply(response.status_code, names, _text(response, deadline))
+                return HttpReply(response.status_code, names, _text(response, deadline, self._longest))
 
 
-def _text(response: requests.Response, deadline: float) -> str:
+def _text(response: requests.Response, deadline: float, longest: int) -> str:
     """The beginning of the body; a server that drips it out is cut off at the deadline."""
     import requests
 
     kept = bytearray()
     for chunk in response.iter_content(8192):
         kept += chunk
-        if len(kept) >= LONGEST_REPLY:
+        if len(kept) >= longest:
             break
         if time.monotonic() > deadline:
             raise requests.ReadTimeout
-    return bytes(kept[:LONGEST_REPLY]).decode("utf-8", "replace")
+    return bytes(kept[:longest]).decode("utf-8", "replace")
 
 
 def _split(url: str) -> SplitResult:

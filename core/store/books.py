@@ -13,6 +13,7 @@ from core.redaction import Redactor
 from core.store.actions import Actions
 from core.store.check_runs import CheckRuns
 from core.store.dead_letters import DeadLetters
+from core.store.fix_templates import FixTemplates
 from core.store.incidents import Incidents
 from core.store.inputs import Inputs
 from core.store.ledger import StoreLedger
@@ -24,6 +25,7 @@ from core.store.received import Received
 from core.store.replays import Replays
 from core.store.runs import Runs
 from core.store.schedules import Schedules
+from core.store.schema_snapshots import SchemaSnapshots
 from core.store.segments import PeopleTables, Segments, Snapshots
 from core.store.sources import Sources
 from core.store.together import Together
@@ -51,6 +53,8 @@ class Books:
         self.actions = Actions(session, redactor)
         self.inputs = Inputs(session)
         self.received = Received(session, redactor)
+        self.schemas = SchemaSnapshots(session)
+        self.fix_templates = FixTemplates(session)
         self.people = People(session)
         self.tokens = Tokens(session)
         self.replays = Replays(session)
