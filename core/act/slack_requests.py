@@ -1,4 +1,4 @@
-"""What Slack sends us: whether it is genuine, and which button was pressed. No state and no decision here."""
+"""What Slack sends us: whether it is genuine, and which button was pressed, what was asked. No decision here."""
 
 from __future__ import annotations
 
@@ -124,6 +124,31 @@ def click(body: bytes) -> Click:
         response_url=_text(payload, "response_url"),
         trigger_id=_text(payload, "trigger_id"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What somebody asked by a slash command."""
+
+    user_id: str
+    text: str
+    key: str  # the same for the same request and for no other
+
+
+def question(body: bytes) -> Question | None:
+    """The question in the form body of a genuine request; None when it is no slash command.
+
+    Raises: InputError naming the field that is missing.
+    """
+    try:
+        form = parse_qs(body.decode(), max_num_fields=30)
+    except ValueError:
+        return None
+    if "command" not in form:
+        return None
+    given = {name: values[0] for name, values in form.items()}
+    user, trigger = _text(given, "user_id", "user_id"), _text(given, "trigger_id", "trigger_id")
+    return Question(user, given.get("text", ""), f"command:{user}:{trigger}")
 
 
 def buttons(incident_id: str, action_id: str) -> tuple[Button, Button]:

@@ -1,4 +1,4 @@
-"""Pressed buttons of Slack messages."""
+"""Pressed buttons of Slack messages, and questions asked by a slash command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 import anyio
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from core.access import Principal
 from core.act import slack_requests
@@ -17,7 +17,7 @@ from core.act.slack_requests import Click
 from core.decide.proposals import IllegalMove
 from core.errors import Forbidden, WorkbenchError
 from core.model import Action, ActionState
-from core.service import answers, execution, people
+from core.service import answers, execution, people, questions
 from core.service.workbench import Workbench
 from server.errors import Unauthorized, answer
 from server.requests import caller
@@ -34,7 +34,11 @@ def routes(wb: Callable[[], Workbench], identify: Identify) -> list[GuardedRoute
         return pressed_by(wb(), request, body)
 
     async def pressed(request: Request) -> Response:
-        """A pressed Approve or Reject button: decided at once, carried out afterwards, shown in the message."""
+        """A pressed Approve or Reject button is decided at once and carried out afterwards; a slash command that asks
+        about incidents is answered from those that are stored."""
+        if (asked := slack_requests.question(await request.body())) is not None:
+            text = await anyio.to_thread.run_sync(questions.answer, wb(), caller(request), asked.text)
+            return JSONResponse({"response_type": "ephemeral", "text": text})
         click = slack_requests.click(await request.body())
         if not click.value:  # a button that is only a link
             return Response()
@@ -57,18 +61,18 @@ def pressed_by(wb: Workbench, request: Request, body: bytes) -> Principal:
     """The person whom an administrator mapped to the Slack user of a genuine, first-time request.
 
     Raises: Unauthorized for a request that is not Slack's, is too old, or was taken before; InputError for one that
-    is no pressed button; Forbidden for a Slack user nobody knows.
+    is neither a pressed button nor a slash command; Forbidden for a Slack user nobody knows.
     """
     settings, now = wb.ctx.settings, wb.ctx.clock.now()
     if settings.telltale_production or not settings.slack_unsigned:
         why = slack_requests.refusal(body, request.headers, settings.slack_signing_secret, now)
         if why:
             raise Unauthorized(f"This request is not taken for Slack's: {why}.")
-    click = slack_requests.click(body)
+    sent = slack_requests.question(body) or slack_requests.click(body)
     with wb.store.begin() as books:
-        if not books.replays.first_use(f"slack:{click.key}", now, KEPT):
-            raise Unauthorized("This button press was taken before.")
-    who = people.by_slack(wb, click.user_id)
+        if not books.replays.first_use(f"slack:{sent.key}", now, KEPT):
+            raise Unauthorized("This request was taken before.")
+    who = people.by_slack(wb, sent.user_id)
     if who is None:
         raise Forbidden("This Slack user is nobody here.", hint="An administrator maps them on the page of users.")
     return who

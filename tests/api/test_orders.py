@@ -311,6 +311,20 @@ def test_an_exception_is_read_changed_and_resolved(stocked: Desk, api: Api) -> N
         assert api("POST", f"/exceptions/{other}/resolve", {})[0] == 404
 
 
+# --- the policy -------------------------------------------------------------------------------------
+
+
+def test_a_policy_is_linted(admin: Api) -> None:
+    """E2-20: an incomplete policy misses its core minutes (high) and its multipliers (medium)."""
+    status, reply = admin("POST", "/admin/lint-policy", {"policy": "sla:\n  pack_minutes: 180\n  ship_minutes: 1440\n"})
+    assert status == 200
+    assert all(set(i) >= {"type", "severity", "message", "suggested_fix", "line_number"} for i in reply["issues"])
+    found = {(word, i["severity"]) for i in reply["issues"] for word in i["message"].split() if "pick_minutes" in word}
+    assert {severity for _, severity in found} == {"high"}
+    assert admin("POST", "/admin/lint-policy", {})[1]["error"]["field"] == "policy"
+    assert admin("POST", "/admin/lint-policy", {"policy": 3})[0] == 400
+
+
 # --- dead letters -----------------------------------------------------------------------------------
 
 
