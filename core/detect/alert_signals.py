@@ -330,7 +330,13 @@ def _work(alert: Alert) -> Iterator[str]:
 
 def _harmless_repeats(alert: Alert, past: Sequence[JsonObject]) -> int | None:
     """How often the same was dismissed before; None when one of them was real."""
-    same = [p for p in past if p.get("kind") == alert.kind and p.get("entity") == alert.entity]
+    same = [
+        p
+        for p in past
+        if p.get("kind") == alert.kind
+        and p.get("entity") == alert.entity
+        and ((at := moment(p.get("at"))) is None or at < alert.at)
+    ]
     if any(p.get("verdict") == "real" for p in same):
         return None
     return sum(int(number(p.get("occurrences")) or 1) for p in same if p.get("dismissed"))

@@ -18,7 +18,7 @@ from core.load.export import write_csv
 from core.load.sql import load_select, require_select
 from core.model import Incident, Json
 from core.playbook import EventPlaybook
-from core.service import execution, order_policies, order_tables, segments, tools
+from core.service import execution, incident_history, order_policies, order_tables, segments, tools
 from core.service.workbench import Workbench
 from core.store.books import Books
 from core.store.inputs import StoredInput
@@ -37,6 +37,8 @@ def folder(path: Path) -> dict[str, Path]:
 
 def documents(wb: Workbench, playbook: str, tenant: str) -> Mapping[str, Json]:
     """The playbook's stored documents; empty when it reads everything from files."""
+    if playbook == incident_history.PLAYBOOK:
+        return incident_history.documents(wb, tenant)
     if playbook == order_policies.PLAYBOOK:
         return order_policies.documents(wb, tenant)
     return segments.documents(wb, tenant) if playbook == "segment_drift" else {}

@@ -12,6 +12,7 @@ from core.model import Action, Incident
 from core.playbook import EventPlaybook
 from core.segments import snapshot_of
 from core.service import casework, inputs
+from core.service.alert_verification import data_incident
 from core.service.execution import Verdict, Verifier
 from core.service.workbench import Workbench
 
@@ -76,4 +77,8 @@ def segment(wb: Workbench, action: Action) -> Verdict:
     return Verdict(False, f"The snapshot of {newest:%Y-%m-%d} is still outside the threshold.")
 
 
-VERIFIERS: Mapping[str, Verifier] = {"service_incidents": service, "segment_drift": segment}
+VERIFIERS: Mapping[str, Verifier] = {
+    "service_incidents": service,
+    "segment_drift": segment,
+    "data_incidents": data_incident,
+}
