@@ -157,6 +157,7 @@ class EventPlaybook(Strict):
     budgets: Mapping[str, float] = Field(
         default_factory=dict, description="Seconds for detect, investigate and respond; with them a report has steps"
     )
+    costs: Mapping[str, object] = Field(default_factory=dict, description="What its incidents cost, and by hand")
     notify: AlertSpec = AlertSpec()
     schedule: ScheduleSpec = ScheduleSpec()
     jobs: Mapping[str, ScheduleSpec] = Field(default_factory=dict)
