@@ -267,7 +267,7 @@ def _links(i: Incident, run: Run | None) -> None:
             )
         st.download_button(
             "Incident as JSON",
-            json.dumps(incident_json(i), indent=1, ensure_ascii=False),
+            lambda: json.dumps(incident_json(i), indent=1, ensure_ascii=False),  # made when it is asked for
             file_name=f"{i.incident_id}.json",
             mime="application/json",
             icon=":material/download:",
