@@ -65,6 +65,10 @@ def draft(holds: Current) -> str:
     )  # fmt: skip
     if typed != text:
         st.session_state[DRAFT] = (holds.version, typed)
+    box = st.expander("With line numbers", icon=":material/format_list_numbered:", key="policy_lines", on_change="rerun")
+    if box.open:
+        with box:
+            st.code(typed, language="yaml", line_numbers=True, height=HEIGHT)
     return typed
 
 
@@ -91,6 +95,7 @@ def checked(text: str) -> bool:
         st.header("Check")
         if read.policy is None:
             st.error(_lines(read.errors), title=f"{len(read.errors)} to correct", icon=":material/report:")
+            _excerpt(text, read.errors[0].line)
         else:
             st.success(f"Valid: {len(read.given):,} keys read.", icon=":material/check_circle:")
         if read.warnings:
@@ -106,6 +111,15 @@ def checked(text: str) -> bool:
 def _lines(problems: Sequence[Problem]) -> str:
     more = f"\n- and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
     return "\n".join(f"- {cards.safe(str(p))}" for p in problems[:SHOWN]) + more
+
+
+def _excerpt(text: str, line: int) -> None:
+    """The line that is meant with its neighbours."""
+    lines = text.splitlines()
+    if not 1 <= line <= len(lines):
+        return
+    near = range(max(1, line - 1), min(len(lines), line + 1) + 1)
+    st.code("\n".join(f"{'>' if n == line else ' '} {n:>4}  {lines[n - 1]}" for n in near), language="yaml")
 
 
 def _issue(issue: JsonObject) -> None:
