@@ -204,7 +204,7 @@ def lineage(nodes: pd.DataFrame, *, edges: pd.DataFrame, palette: Palette) -> La
     )
     text = base.mark_text(align="left", dx=11, dy=-11, fontSize=12, color=palette.muted).encode(text="label:N")
     tallest = int(nodes.groupby("x").size().max())
-    drawn: Layered = alt.layer(line, node, text, height=max(150, 62 * tallest))
+    drawn: Layered = alt.layer(line, node, text, height=max(110, 62 * tallest))
     return drawn
 
 

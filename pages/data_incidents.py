@@ -8,7 +8,18 @@ import streamlit as st
 
 from core.errors import WorkbenchError
 from core.service import incidents
-from ui import alert_dashboard, alert_data, alert_demo, alert_queue, alert_story, auth, cards, data, incident_drawer
+from ui import (
+    alert_dashboard,
+    alert_data,
+    alert_demo,
+    alert_fixes,
+    alert_queue,
+    alert_story,
+    auth,
+    cards,
+    data,
+    incident_drawer,
+)
 
 auth.require("incidents:read")
 asked = st.query_params.get("case")
@@ -25,6 +36,7 @@ try:
             "Queue": lambda: alert_queue.queue(found),
             "Figures": lambda: alert_dashboard.volumes(found),
             "Demo alerts": alert_demo.show,
+            "Fixes": alert_fixes.show,
         }
         tabs = st.tabs(list(sections), key="di_tab", on_change="rerun", bind="query-params")
         for tab, show in zip(tabs, sections.values(), strict=True):

@@ -71,7 +71,9 @@ def storm(i: Incident) -> None:
         )
     first = CHANGE if (change := _change(i)) else str(candidate.get("alert_id")) if candidate else None
     frame = alert_charts.storm_frame([*members, *change], first)
-    if len(frame):
+    if len(frame) == 1:
+        st.caption(f"Fired at {clock(members[0].get('at'), day=True)} UTC; nothing else is known before it.")
+    elif len(frame):
         span = f"{frame['at'].iloc[0]:%d %b %H:%M} to {frame['at'].iloc[-1]:%H:%M}"
         figures.show(
             alert_charts.storm, frame, palette=words.palette(),

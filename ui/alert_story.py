@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from core.model import Incident, Json, JsonObject, Severity
-from ui import alert_data, alert_evidence, alert_steps, cards, resolver, words
+from ui import alert_data, alert_evidence, alert_steps, alert_verdict, cards, resolver, words
 from ui.alert_data import listed, mapping, rows
 from ui.incident_queue import open_incident, word
 
@@ -92,6 +92,8 @@ def body(i: Incident) -> None:
         with st.container(border=True):
             alert_evidence.evidence(i, kept)
     with right:
+        with st.container(border=True):
+            alert_verdict.panel(i)
         with st.container(border=True):
             st.header("What to do")
             resolver.panel(i, "di_do")

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.access import Principal, local
 from core.errors import InputError
-from core.service import alert_inbox
+from core.service import alert_inbox, fixes, incident_history, incidents
 from core.service.workbench import Workbench
 from ui import auth
 
@@ -225,3 +225,51 @@ def test_steps_of_the_run_are_shown(opened: Open, bench: Workbench) -> None:
     assert "in all" in shown
     assert "Budgets: detect" in shown
     assert "of 20 s" in shown
+
+
+def test_a_verdict_is_kept_and_closes_nothing(opened: Open, bench: Workbench) -> None:
+    """DI-21: who said it and why; the incident stays as it is."""
+    case = incident(bench, SCHEMA)
+    at = opened("data_incidents", case=case)
+    at.text_input(key="di_verdict_note").set_value("the drop was announced").run()
+    at.button(key="di_verdict_expected").click().run()
+    assert not at.exception
+    found = incidents.get(bench, ANA, case)
+    assert incident_history.verdict_of(found) == "expected"
+    assert found.status == "OPEN"
+    assert "the drop was announced" in texts(at)
+    assert at.button(key="di_verdict_expected").disabled
+    at.button(key="di_verdict_real").click().run()
+    assert incident_history.verdict_of(incidents.get(bench, ANA, case)) == "real"
+
+
+def test_a_viewer_gives_no_verdict_and_edits_no_fix(opened: Open, bench: Workbench, viewer: None) -> None:
+    at = opened("data_incidents", case=incident(bench, SCHEMA))
+    assert at.button(key="di_verdict_real").disabled
+    at = opened("data_incidents", di_tab="Fixes")
+    assert "An administrator edits them" in texts(at)
+
+
+def edit(opened: Open) -> AppTest:
+    at = opened("data_incidents", di_tab="Fixes")
+    at.session_state["di_fix_lock_box"] = True
+    return at.run()
+
+
+def test_a_fix_template_is_checked_kept_and_put_back(opened: Open, bench: Workbench) -> None:
+    """DI-19"""
+    at = edit(opened)
+    at.text_area(key="di_fix_lock_request").set_value('{"url": "http://x"}')
+    at.button(key="di_fix_lock_save").click().run()
+    assert "addresses and commands are configuration" in at.error[0].value
+    at.text_area(key="di_fix_lock_request").set_value('{"lock": "orders"}')
+    at.number_input(key="di_fix_lock_eta_minutes").set_value(9)
+    at.button(key="di_fix_lock_save").click().run()
+    assert not at.exception
+    (kept,) = (f for f in fixes.listing(bench, ANA) if f.own)
+    assert kept.template is not None
+    assert (kept.kind, kept.template.eta_minutes, dict(kept.template.request)) == ("lock", 9, {"lock": "orders"})
+    at = edit(opened)
+    assert at.number_input(key="di_fix_lock_eta_minutes").value == 9
+    at.button(key="di_fix_lock_reset").click().run()
+    assert not [f for f in fixes.listing(bench, ANA) if f.own]
