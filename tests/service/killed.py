@@ -25,8 +25,8 @@ from core.check.run import warm
 from core.service import casework, segments, snapshots
 from core.settings import Settings
 
-LONGEST_S = 3.0
-MOST_WRITES = 12
+LONGEST_S = 5.0
+MOST_WRITES = 30
 
 
 @dataclass

@@ -81,7 +81,7 @@ def _consistent(wb: Workbench, tenant: str) -> str:
     written = Counter(line.action for line in lines)
     assert (written["action_proposed"], written["message_queued"]) == (len(actions), len(queued))
     assert written["findings"] == len(runs)
-    return f"{len(by_day)} days, {len(runs)} runs, {bool(actions)}"
+    return f"{len(runs)} runs, {len(queued)} messages, {len(actions)} actions"
 
 
 def _complete(wb: Workbench, tenant: str, told: str) -> None:
