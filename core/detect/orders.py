@@ -111,6 +111,7 @@ class OrderSla(EventDetector):
         kept = [c for c in causes if not _settled(c, board, scene)]
         crowd = _Crowd.of(kept)
         findings = [self._finding(c, board, crowd) for c in kept]
+        findings.sort(key=lambda f: (f.priority, f.subject))
         quality, more = self._quality(board, stages, scene)
         out = {(f.subject, f.type) for f in findings}
         predictions = list(_predictions(board, stages))

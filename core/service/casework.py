@@ -116,6 +116,7 @@ def _ended(incident: Incident) -> JsonObject:
         **incident.body,
         "detected_at": incident.detected_at.isoformat(),
         "resolved_at": incident.resolved_at.isoformat() if incident.resolved_at else None,
+        "resolved_by": incident.resolved_by,
     }
 
 
