@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     telltale_requests_per_minute: int = Field(
         600, ge=1, description="Requests a minute that one caller may make to the HTTP routes"
     )
+    telltale_events_per_minute: int = Field(
+        60_000, ge=1, description="Requests a minute that one caller may make to the routes that take order events"
+    )
     telltale_webhook_secrets: SecretStr | None = Field(
         None,
         description="Secrets of senders of signed webhooks: name=whsec_... or tenant/name=whsec_..., comma separated",

@@ -51,6 +51,7 @@ _breaches = Gauge("sla_breach_count", "Exceptions of orders so far", ["tenant", 
 _active = Gauge("active_exceptions", "Exceptions of orders that are open", registry=_registry)
 _alerts_in = Counter("alerts_received", "Alerts kept, repeats among them", ["repeat"], registry=_registry)
 _alerts_refused = Counter("alerts_refused", "Bodies of alerts that were refused", ["reason"], registry=_registry)
+_slack = Counter("slack_notifications_sent", "Messages that Slack took", registry=_registry)
 _page_seconds = Histogram(
     "page_run_seconds", "Server time of one run of a page", ["page"], registry=_registry, buckets=_SECONDS
 )
@@ -139,6 +140,11 @@ def exceptions(breaches: Mapping[tuple[str, str], int], active: int) -> None:
     for (tenant, reason), count in breaches.items():
         _breaches.labels(tenant=tenant, reason_code=reason).set(count)
     _active.set(active)
+
+
+def slack_notified() -> None:
+    """Counts one message that Slack took, by webhook or bot."""
+    _slack.inc()
 
 
 def value(sample: str, **labels: str) -> float:

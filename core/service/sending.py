@@ -30,6 +30,7 @@ from core.store.books import Books
 from core.store.records import Leased
 
 LEASE_S = 60.0
+SLACK = ("slack", "slack_bot")
 RECOVERED = "recovered"  # begins the dedup key of a recovery message
 
 
@@ -268,6 +269,8 @@ def _attempt(wb: Workbench, owner: str, item: Leased) -> None:
     with wb.store.begin() as books:
         books.outbox.mark_sent(item.delivery.id, reference, now)
         _audit(books, item, "message_sent", {"reference": reference}, now)
+    if name in SLACK:
+        telemetry.slack_notified()
     _tell_incident(wb, item, reference, now)
 
 

@@ -25,6 +25,7 @@ from core.service.ingest import Outcome, Status, Uploaded
 from core.service.workbench import Workbench
 from core.store.dead_letters import DeadLetter, LetterState
 from core.store.incidents import SORTS
+from server.limits import Limits
 from server.requests import Strict, body, caller, choice, paging, several
 from server.security import GuardedRoute, Identify
 
@@ -99,10 +100,14 @@ def _ingest(wb: Callable[[], Workbench], identify: Identify) -> list[GuardedRout
         return JSONResponse(_batch(await _run(ingest.batch, wb(), who, documents)))
 
     addresses = {"events": events, "shopify": shopify, "wms": wms, "carrier": carrier, "batch": batch}
-    return [
+    taken = [
         GuardedRoute(f"/ingest/{name}", endpoint, rule="incidents:write", identify=identify, methods=["POST"])
         for name, endpoint in addresses.items()
     ]
+    limits = Limits(lambda: wb().ctx.settings.telltale_events_per_minute)
+    for route in taken:
+        route.guard.limits = limits
+    return taken
 
 
 def _exceptions(wb: Callable[[], Workbench], identify: Identify) -> list[GuardedRoute]:

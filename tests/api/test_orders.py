@@ -138,6 +138,14 @@ def test_one_event_is_stored_once(stocked: Desk, api: Api) -> None:
     assert api("POST", "/ingest/wms", PICKED)[1]["correlation_id"] == first["correlation_id"]
 
 
+def test_events_are_not_held_up_by_the_limit_of_other_requests(stocked: Desk, api: Api) -> None:
+    """A sender may tell 100 times as many a minute as others may ask."""
+    burst = [api("POST", "/ingest/events", {**PAID, "event_id": f"b{i}"})[0] for i in range(120)]
+    assert set(burst) == {201}
+    asked = [api("GET", "/exceptions/stats")[0] for _ in range(120)]
+    assert (asked[0], asked[-1]) == (200, 429)
+
+
 def test_tenants_are_apart(stocked: Desk, api: Api) -> None:
     """E2-04: the same event of another tenant is another event, also for what is kept in memory."""
     other = Api(stocked, {**stocked.token("admin", "other"), "x-tenant-id": "other"})

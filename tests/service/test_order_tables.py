@@ -41,6 +41,7 @@ def test_one_id_links_event_exception_message_and_audit(
 ) -> None:
     """E2-03 by scenario 1: paid 10:00, picked 13:00."""
     httpserver.expect_request(HOOK).respond_with_data("ok")
+    sent = telemetry.value("slack_notifications_sent_total")
     told = tell(wb, who, "SO-1", "order_paid", TEN)
     tell(wb, who, "SO-1", "pick_completed", TEN + timedelta(hours=3))
     run = casework.run(wb, who, "order_sla", kind="api", ask_model=False)
@@ -56,6 +57,7 @@ def test_one_id_links_event_exception_message_and_audit(
     with wb.store.read() as books:
         assert books.audit.list("default", correlation_id=told.correlation_id)[0].action == "incident_acknowledged"
     assert run.report["findings"]
+    assert telemetry.value("slack_notifications_sent_total") == sent + 1
     assert telemetry.value("sla_breach_count", tenant="default", reason_code="PICK_DELAY") == 1
     assert telemetry.value("active_exceptions") == exceptions.stats(wb, who)["active"] == 1
     exceptions.move(wb, who, found.incident_id, "RESOLVED")
