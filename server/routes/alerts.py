@@ -38,7 +38,11 @@ def routes(wb: Callable[[], Workbench], identify: Identify) -> list[GuardedRoute
         """Takes alerts (generic, Alertmanager, Datadog, CloudWatch): 202 with their ids once they are kept."""
         who, message = request.state.principal, getattr(request.state, "message", "")
         body = await request.body()
-        done = await anyio.to_thread.run_sync(lambda: alert_inbox.receive(wb(), who, body, message=message))
+        try:
+            done = await anyio.to_thread.run_sync(lambda: alert_inbox.receive(wb(), who, body, message=message))
+        except WorkbenchError as error:  # answered before it reaches who counts around this
+            telemetry.alert_refused(error.code)
+            raise
         answer = {
             "alert_id": done.alert_ids[0], "alert_ids": list(done.alert_ids), "new": done.new,
             "repeated": done.repeated, "notes": list(done.notes),
@@ -52,7 +56,7 @@ def routes(wb: Callable[[], Workbench], identify: Identify) -> list[GuardedRoute
 
 
 class _Counted:
-    """Counts every refusal, whoever refused: the guard, the signature, or the reading of the body."""
+    """Counts what the guard refuses: no identity, no right, a body that is too large."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
