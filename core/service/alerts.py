@@ -125,7 +125,7 @@ def alert(wb: Workbench, playbook: EventPlaybook, incidents: Sequence[Incident])
         incident_id=first.incident_id,
         severity=first.severity,
         facts=_facts(playbook, incidents, label),
-        body=body(playbook, incidents),
+        body={**body(playbook, incidents), **({"status": str(first.status)} if comebacks(first) else {})},  # its ticket
     )
 
 

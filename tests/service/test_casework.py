@@ -14,6 +14,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from core.access import Principal
+from core.act.channels.jira import JiraChannel
 from core.context import Context
 from core.detect.events import EventDetector, Scene, event_detectors
 from core.errors import Forbidden, InputError
@@ -213,6 +214,8 @@ def test_what_comes_back_after_its_recovery_is_told_again_once(
     assert (only(pumps, who).status, only(pumps, who).occurrences) == (IncidentStatus.OPEN, 3)
     alert = "[HIGH] Pump a: a leak"
     assert subjects(post) == [alert, "[RECOVERED] Pump a: leak", alert]
+    jira = JiraChannel(project="OPS").compose(alerts.alert(pumps, BOOK, [only(pumps, who)]))
+    assert jira.payload["status"] == "To Do"  # the ticket was Done
 
 
 def test_a_bad_check_in_between_starts_the_count_anew(pumps: Workbench, who: Principal) -> None:
