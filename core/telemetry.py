@@ -51,6 +51,7 @@ _breaches = Gauge("sla_breach_count", "Exceptions of orders so far", ["tenant", 
 _active = Gauge("active_exceptions", "Exceptions of orders that are open", registry=_registry)
 _alerts_in = Counter("alerts_received", "Alerts kept, repeats among them", ["repeat"], registry=_registry)
 _alerts_refused = Counter("alerts_refused", "Bodies of alerts that were refused", ["reason"], registry=_registry)
+_adjustments = Counter("invoice_adjustments", "Corrections of invoices that were found", registry=_registry)
 _slack = Counter("slack_notifications_sent", "Messages that Slack took", registry=_registry)
 _page_seconds = Histogram(
     "page_run_seconds", "Server time of one run of a page", ["page"], registry=_registry, buckets=_SECONDS
@@ -140,6 +141,11 @@ def exceptions(breaches: Mapping[tuple[str, str], int], active: int) -> None:
     for (tenant, reason), count in breaches.items():
         _breaches.labels(tenant=tenant, reason_code=reason).set(count)
     _active.set(active)
+
+
+def invoice_adjusted() -> None:
+    """Counts one correction of an invoice that was not known before."""
+    _adjustments.inc()
 
 
 def slack_notified() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -50,6 +50,7 @@ class Billed:
     error: str  # code of the billing error
     message: str
     invoice: Mapping[str, object] | None
+    last: datetime | None = None  # its newest event
 
 
 def billed(engine: Engine, dataset: Dataset, now: datetime) -> list[Billed]:
@@ -61,7 +62,9 @@ def billed(engine: Engine, dataset: Dataset, now: datetime) -> list[Billed]:
     sizes = Counter(months.values())
     invoices = _invoices(engine, dataset)
     found = [
-        _billed(str(r["order_id"]), months[str(r["order_id"])], _work(r), policy, sizes, invoice)
+        replace(
+            _billed(str(r["order_id"]), months[str(r["order_id"])], _work(r), policy, sizes, invoice), last=r["last"]
+        )
         for r in rows
         for invoice in invoices.pop(str(r["order_id"]), [None])
     ]

@@ -203,7 +203,7 @@ def _lasting(incident: Incident) -> dict[str, Json]:
     """What an incident keeps over its occurrences."""
     return {
         k: incident.body[k]
-        for k in ("ticket_key", "messages", "notes", "reports", "reported", "verdict")
+        for k in ("ticket_key", "messages", "notes", "reports", "reported", "escalated_at", "client_due_at", "verdict")
         if k in incident.body
     }
 

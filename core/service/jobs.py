@@ -7,13 +7,14 @@ from typing import TypeAlias
 
 from core.access import Principal, require
 from core.playbook import ScheduleSpec
-from core.service import alert_providers, casework, runs, snapshots
+from core.service import alert_providers, casework, order_flows, runs, snapshots
 from core.service.workbench import Workbench
 
 Work: TypeAlias = Callable[[Workbench, Principal], str]  # answers what it did in a sentence
 FURTHER: Mapping[str, Work] = {
     "segment_drift.snapshot": snapshots.job,
     "data_incidents.snapshot": alert_providers.job,
+    "order_sla.flows": order_flows.job,
 }  # job name: work
 
 

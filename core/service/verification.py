@@ -8,7 +8,7 @@ from datetime import datetime
 
 from core.detect.events import Scene
 from core.events import EventFiles, load_events, sight, verified
-from core.model import Action, Incident
+from core.model import Action, CheckReport, Incident
 from core.playbook import EventPlaybook
 from core.segments import snapshot_of
 from core.service import casework, inputs
@@ -77,8 +77,27 @@ def segment(wb: Workbench, action: Action) -> Verdict:
     return Verdict(False, f"The snapshot of {newest:%Y-%m-%d} is still outside the threshold.")
 
 
+def order(wb: Workbench, action: Action) -> Verdict:
+    """Whether the order still has the exception that the action was for. Source: E2-21."""
+    now = wb.ctx.clock.now()
+    with wb.store.read() as books:
+        incident = books.incidents.get(action.tenant, action.incident_id)
+    playbook = wb.events[incident.playbook]
+    held = inputs.documents(wb, playbook.name, action.tenant)
+    dataset = load_events(playbook, inputs.files(wb, playbook, action.tenant, demo=True), held, wb.ctx, now)
+    key = (incident.subject, incident.type)
+    seen = sight(playbook, Scene(dataset, CheckReport(), now, wb.ctx.engine, {key: incident.body}))
+    found = next((f for f in seen.findings if (f.subject, f.type) == key), None)
+    if found is not None:
+        return Verdict(False, found.summary, {"delay_minutes": found.details.get("delay_minutes")})
+    if key in seen.healthy:
+        return Verdict(True, f"{incident.subject} no longer has {incident.type}.")
+    return Verdict(False, f"There are no events of {incident.subject}.")
+
+
 VERIFIERS: Mapping[str, Verifier] = {
     "service_incidents": service,
     "segment_drift": segment,
     "data_incidents": data_incident,
+    "order_sla": order,
 }
