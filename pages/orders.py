@@ -14,6 +14,7 @@ from ui import (
     order_actions,
     order_data,
     order_files,
+    order_flows,
     order_funnel,
     order_queue,
     order_reasons,
@@ -46,6 +47,7 @@ try:
         sections: dict[str, Callable[[], None]] = {
             "Now": now,
             "Exceptions": lambda: order_reasons.show(orders),
+            "Flows": order_flows.show,
             "Data": lambda: order_files.show(orders),
             "Schedule": order_actions.clock,
         }

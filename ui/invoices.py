@@ -8,9 +8,10 @@ import streamlit as st
 
 from core.model import Json, JsonObject
 from core.order_views import money
-from core.service import order_desk
-from core.service.order_desk import Ledger, OrderDesk, handling
-from ui import cards, data, links, order_data, words
+from core.service import order_billing
+from core.service.order_billing import Billing
+from core.service.order_desk import OrderDesk
+from ui import auth, cards, data, links, order_data, words
 
 PER_PAGE = 10
 KIND: Mapping[str, tuple[words.Color, str]] = {
@@ -18,7 +19,7 @@ KIND: Mapping[str, tuple[words.Color, str]] = {
     "manual_review": ("red", "manual review"),
     "booked": ("blue", "credit booked"),
     "cannot be billed": ("red", "cannot be billed"),
-    "late": ("orange", "paid late"),
+    "late": ("orange", "overdue"),
     "right": ("green", "right"),
     "not invoiced": ("gray", "not invoiced"),
 }
@@ -36,12 +37,12 @@ def signed(value: Json) -> str:
 
 def figures(of: OrderDesk) -> None:
     """How many invoices are right, what is to be credited or charged, and what waits for a person."""
-    ledger = order_data.ledger(of)
+    ledger = order_data.billing(of)
     invoiced = [r for r in ledger.invoices if r.get("invoice_id") is not None]
     right = sum(handling(r) == "right" for r in invoiced)
     deltas = [d for r in invoiced if isinstance(d := r.get("delta_cents"), int)]
     credits, charges = [d for d in deltas if d < 0], [d for d in deltas if d > 0]
-    months = order_data.rows(ledger.billing.get("months"))
+    months = order_data.rows(ledger.totals.get("months"))
     with st.grid(columns="auto", min_column_width=168, gap="small"):
         st.metric(
             "Right", f"{right:,} of {len(invoiced):,}", border=True, delta_arrow="off", delta_color="gray",
@@ -70,7 +71,7 @@ def figures(of: OrderDesk) -> None:
 
 def show(of: OrderDesk) -> None:
     """The invoices that the filters leave, wrong ones first, one page of them, and all of these as CSV."""
-    ledger = order_data.ledger(of)
+    ledger = order_data.billing(of)
     if not ledger.invoices:
         st.info("No order can be billed yet. Take events and invoices in under Orders.", icon=":material/receipt_long:")
         st.page_link(links.page("orders"), label="Go to Orders", icon=":material/local_shipping:")
@@ -89,7 +90,7 @@ def show(of: OrderDesk) -> None:
         st.caption(f"{len(found):,} of {len(ledger.invoices):,}. Amounts are whole cents, floored at each step.")
 
 
-def _filtered(ledger: Ledger) -> Sequence[JsonObject]:
+def _filtered(ledger: Billing) -> Sequence[JsonObject]:
     here = [k for k in KIND if any(_is(r, k) for r in ledger.invoices)]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         text = st.text_input(
@@ -107,13 +108,22 @@ def _filtered(ledger: Ledger) -> Sequence[JsonObject]:
             if wanted in f"{r.get('invoice_id') or ''}\n{r['order_id']}".casefold()
             and (not kinds or any(_is(r, k) for k in kinds))
         ]
-        at = data.bench().ctx.clock.now()
         st.download_button(
-            "CSV", lambda: order_desk.ledger_csv(found), file_name=f"invoices-{at:%Y-%m-%d}.csv", mime="text/csv",
-            icon=":material/download:", key="billing_csv", on_click="ignore", disabled=not found,
-            help="These invoices in whole cents; no cell runs as a formula.",
+            "CSV", lambda: order_billing.export(data.bench(), auth.current(), ledger.at), mime="text/csv",
+            file_name=f"invoices-{ledger.at:%Y-%m-%d}.csv", icon=":material/download:", key="billing_csv",
+            on_click="ignore", help="Every invoice in whole cents; no cell runs as a formula.",
         )  # fmt: skip
     return found
+
+
+def handling(row: JsonObject) -> str:
+    """What becomes of an invoice: a name of ``KIND``."""
+    if row.get("error"):
+        return "cannot be billed"
+    if row.get("invoice_id") is None:
+        return "not invoiced"
+    found = row.get("adjustment")
+    return str(found["handling"]) if isinstance(found, Mapping) else "right"
 
 
 def _is(row: JsonObject, kind: str) -> bool:
@@ -131,7 +141,7 @@ def _row(row: JsonObject) -> None:
                     st.badge(signed(row["delta_cents"]), color="gray")
                 st.badge(told, color=color)
                 if row.get("late"):
-                    st.badge("paid late", color="orange")
+                    st.badge("overdue", color="orange")
             st.caption(_amounts(row))
         with st.popover("Receipt", type="tertiary", key=f"billing_receipt_{name}_{row['order_id']}"):
             receipt(row)
@@ -178,7 +188,7 @@ def rationale(text: str) -> str:
 
 def months(of: OrderDesk) -> None:
     """What each month's bills come to, with the monthly minimum."""
-    found = order_data.rows(order_data.ledger(of).billing.get("months"))
+    found = order_data.rows(order_data.billing(of).totals.get("months"))
     if not found:
         st.info("No month has a bill yet.", icon=":material/calendar_month:")
         return

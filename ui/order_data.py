@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import pandas as pd
@@ -12,10 +13,12 @@ from core import order_trends, order_views, views
 from core.model import ActionState, Baseline, Incident, Json, JsonObject, Panel, Run, Scores
 from core.order_views import StageLine, Step, Told, Waiting
 from core.playbook import EventPlaybook
-from core.service import order_desk
+from core.service import order_billing, order_desk, order_flows
 from core.service.exceptions import PLAYBOOK
-from core.service.order_desk import Ledger, OrderDesk
+from core.service.order_billing import Billing
+from core.service.order_desk import OrderDesk
 from core.store.incidents import OPEN_STATES
+from core.store.order_policies import StoredAdjustment
 from ui import auth, data, service_data
 from ui.service_data import version
 
@@ -109,24 +112,43 @@ def _drift(key: str, periods: int, _of: OrderDesk) -> pd.DataFrame:
     return views.moves(panels, index[-periods], index[-1], top=6)
 
 
-def ledger(of: OrderDesk) -> Ledger:
-    """Every invoice beside what its order costs, wrong ones first; and the months."""
-    return _ledger(key(of), of)
+def billing(of: OrderDesk) -> Billing:
+    """Every invoice beside what its order costs at the same moment, wrong ones first; and the months."""
+    return _billing(key(of), of.at)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Recomputing every invoice…")
-def _ledger(key: str, _of: OrderDesk) -> Ledger:  # noqa: ARG001  (the key)
-    return order_desk.ledger(data.bench(), _of)
+def _billing(key: str, at: datetime) -> Billing:  # noqa: ARG001  (the key)
+    found = order_billing.look(data.bench(), auth.current(), at)
+    wrong_first = sorted(
+        found.invoices, key=lambda d: (d["adjustment"] is None and d["error"] is None, str(d["order_id"]))
+    )
+    return replace(found, invoices=tuple(wrong_first))
 
 
-def bill_of(of: OrderDesk, order_id: str) -> JsonObject | None:
-    """What one order costs, with its invoice if it has one."""
-    return _bills(key(of), of).get(order_id)
+def adjustments() -> Sequence[StoredAdjustment]:
+    """Kept corrections of invoices, newest first."""
+    return _adjustments(version())
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _bills(key: str, _of: OrderDesk) -> Mapping[str, JsonObject]:
-    return {str(row["order_id"]): row for row in _ledger(key, _of).invoices}
+def _adjustments(version: str) -> Sequence[StoredAdjustment]:  # noqa: ARG001  (the key)
+    return order_billing.adjustments(data.bench(), auth.current())
+
+
+def flows() -> Mapping[str, Run]:
+    """The newest run of each flow, with its steps."""
+    return _flows(version())
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _flows(version: str) -> Mapping[str, Run]:  # noqa: ARG001  (the key)
+    return {name: data.run_report(run.id) for name, run in order_flows.latest(data.bench(), auth.current()).items()}
+
+
+def bills_of(of: OrderDesk, order_id: str) -> list[JsonObject]:
+    """What one order costs: a row for each invoice of it, or one without an invoice; none without work."""
+    return [row for row in billing(of).invoices if row["order_id"] == order_id]
 
 
 def incidents(order_id: str | None = None) -> tuple[Incident, ...]:

@@ -12,7 +12,7 @@ from core.model import Finding, Incident
 from core.order_views import StageLine, Told, duration
 from core.service.order_desk import OrderDesk
 from core.store.incidents import OPEN_STATES
-from ui import cards, figures, order_actions, order_data, order_queue, resolver, words
+from ui import cards, figures, invoices, order_actions, order_data, order_queue, resolver, words
 from ui.incident_queue import open_incident, word
 
 STATE: dict[str, tuple[words.Color, str]] = {
@@ -71,6 +71,7 @@ def body(order_id: str, of: OrderDesk) -> None:
         _past([i for i in kept if i.status not in OPEN_STATES])
     with right:
         _events(order_id, of)
+        _bill(order_id, of)
 
 
 def _stage(line: StageLine) -> None:
@@ -214,6 +215,19 @@ def _events(order_id: str, of: OrderDesk) -> None:
                 for e in told[:20]:
                     st.caption(f"{cards.safe(e.event_type)} · {cards.safe(e.event_id)}")
                     st.code(json.dumps(e.payload, indent=1, ensure_ascii=False), language="json", wrap_lines=True)
+
+
+def _bill(order_id: str, of: OrderDesk) -> None:
+    """What the order costs, one receipt for each invoice of it."""
+    found = order_data.bills_of(of, order_id)
+    if not found:
+        return
+    with st.container(border=True):
+        st.header("What it costs")
+        for row in found:
+            if row.get("invoice_id"):
+                st.markdown(f"**{cards.safe(str(row['invoice_id']))}**")
+            invoices.receipt(row)
 
 
 def _sender(e: Told) -> str:

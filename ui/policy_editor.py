@@ -65,7 +65,9 @@ def draft(holds: Current) -> str:
     )  # fmt: skip
     if typed != text:
         st.session_state[DRAFT] = (holds.version, typed)
-    box = st.expander("With line numbers", icon=":material/format_list_numbered:", key="policy_lines", on_change="rerun")
+    box = st.expander(
+        "With line numbers", icon=":material/format_list_numbered:", key="policy_lines", on_change="rerun"
+    )
     if box.open:
         with box:
             st.code(typed, language="yaml", line_numbers=True, height=HEIGHT)

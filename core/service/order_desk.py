@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-import pyarrow as pa
-
 from core.access import Principal, require
-from core.decide.order_invoices import billed, invoice_doc, totals
 from core.detect.events import Scene
 from core.events import load_events, sight
-from core.load.export import write_csv
 from core.model import CheckReport, Dataset, Finding, Json, JsonObject, Provenance
 from core.order_views import OrderBoard, order_board
 from core.service import casework, inputs
@@ -77,45 +73,6 @@ def look(wb: Workbench, who: Principal, at: datetime | None = None) -> OrderDesk
         notes=seen.notes,
         own=_own(dataset),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """Every order's bill beside its invoice, wrong ones first, and what the months come to. Units: cents."""
-
-    invoices: tuple[JsonObject, ...]
-    billing: JsonObject
-
-
-def ledger(wb: Workbench, desk: OrderDesk) -> Ledger:
-    """What every order costs by its events until the desk's moment, compared with its invoice."""
-    policy, engine = desk.board.policy, wb.ctx.engine
-    found = billed(engine, desk.dataset, desk.at)
-    docs = [invoice_doc(b, policy, desk.at) for b in found]
-    first = sorted(docs, key=lambda d: (d["adjustment"] is None and d["error"] is None, str(d["order_id"])))
-    return Ledger(tuple(first), totals(found, docs, policy))
-
-
-COLUMNS = ("invoice_id", "order_id", "month", "invoiced_cents", "recomputed_cents", "delta_cents")
-
-
-def ledger_csv(rows: Sequence[JsonObject]) -> bytes:
-    """Invoices as CSV in whole cents; a cell that a spreadsheet would run as a formula is made plain text."""
-    columns: dict[str, list[Json]] = {name: [r.get(name) for r in rows] for name in COLUMNS}
-    table = {n: pa.array(v, pa.int64() if n.endswith("_cents") else pa.string()) for n, v in columns.items()}
-    table["handling"] = pa.array([handling(r) for r in rows], pa.string())
-    table["receipt"] = pa.array([str(r.get("receipt") or "") for r in rows], pa.string())
-    return write_csv(pa.table(table))
-
-
-def handling(row: JsonObject) -> str:
-    """What becomes of an invoice: right, booked, approval, manual_review, cannot be billed, or not invoiced."""
-    if row.get("error"):
-        return "cannot be billed"
-    if row.get("invoice_id") is None:
-        return "not invoiced"
-    found = row.get("adjustment")
-    return str(found["handling"]) if isinstance(found, Mapping) else "right"
 
 
 def loaded(wb: Workbench, tenant: str, now: datetime) -> Dataset:
