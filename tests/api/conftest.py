@@ -15,14 +15,16 @@ from tests.api.desk import Desk, laid_out
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """The application with its own lifespan and home; one per process, because Streamlit's runtime is one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TELLTALE_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("TELLTALE_DEMO", "false")
         patch.setattr("core.service.background.warm", lambda: None)  # seconds of import that no route needs
-        import app
-        from core.bootstrap import background, workbench
+        with pytest.MonkeyPatch.context() as environment:  # only while it is built: other tests have their own
+            environment.setenv("TELLTALE_HOME", str(tmp_path_factory.mktemp("home")))
+            environment.setenv("TELLTALE_DEMO", "false")
+            import app
+            from core.bootstrap import background, workbench
 
-        background.cache_clear()
-        workbench.cache_clear()
+            background.cache_clear()
+            workbench.cache_clear()
+            background()
         with TestClient(app.app, base_url="http://127.0.0.1:8501", client=("127.0.0.1", 50000)) as running:
             yield running
 
