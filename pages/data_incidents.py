@@ -34,7 +34,7 @@ try:
         alert_dashboard.head(found)
         sections: dict[str, Callable[[], None]] = {
             "Queue": lambda: alert_queue.queue(found),
-            "Figures": lambda: alert_dashboard.volumes(found),
+            "Figures": alert_dashboard.show,
             "Demo alerts": alert_demo.show,
             "Fixes": alert_fixes.show,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 import streamlit as st
 
@@ -11,10 +12,11 @@ from core.audit.report import to_json
 from core.errors import WorkbenchError
 from core.events import load_events
 from core.explain.alert_score import Score
+from core.incident_analytics import Analytics
 from core.lineage import Edge, edges_of
 from core.model import Incident, Json, JsonObject, Run
 from core.playbook import EventPlaybook
-from core.service import alert_contexts, alert_inbox, casework
+from core.service import alert_contexts, alert_inbox, casework, incident_figures
 from core.store.incidents import OPEN_STATES
 from ui import auth, data, service_data
 
@@ -60,6 +62,18 @@ def decision(i: Incident, kept: Run | None) -> JsonObject:
 def action(i: Incident) -> str:
     """What was decided to do: dismiss, log_only, notify_team or auto_fix; empty where nobody decided."""
     return str(mapping(i.body.get("decision")).get("recommended_action") or "")
+
+
+def analytics(days: int | None) -> Analytics:
+    """The figures over the incidents of the last days; over all of them without a number."""
+    now = data.bench().ctx.clock.now()
+    since = None if days is None else now.replace(minute=0, second=0, microsecond=0) - timedelta(days=days)
+    return _analytics(version(), since)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _analytics(version: str, since: datetime | None) -> Analytics:  # noqa: ARG001  (the key)
+    return incident_figures.analytics(data.bench(), auth.current(), since)
 
 
 def per_missing() -> float:

@@ -10,7 +10,7 @@ import streamlit as st
 from core.audit.report import incident_json
 from core.errors import WorkbenchError
 from core.model import Incident, IncidentStatus, Json, Run
-from core.service import incidents
+from core.service import alert_inbox, incidents
 from core.service.health import PLAYBOOK
 from ui import auth, cards, data, links, rca, recovery, resolver, words
 from ui.incident_queue import ICON, VERB, word
@@ -264,6 +264,13 @@ def _links(i: Incident, run: Run | None) -> None:
                 label="Open the service",
                 icon=":material/monitor_heart:",
                 query_params={"service": i.subject},
+            )
+        if i.playbook == alert_inbox.PLAYBOOK and st.query_params.get("case") != i.incident_id:
+            st.page_link(
+                links.page("data_incidents"),
+                label="Decision and receipt",
+                icon=":material/rule:",
+                query_params={"case": i.incident_id},
             )
         st.download_button(
             "Incident as JSON",

@@ -208,15 +208,31 @@ def test_all_demo_alerts_come_as_expected(opened: Open, bench: Workbench) -> Non
     assert alert_inbox.volume(bench, ANA).alerts == 0
 
 
-def test_what_is_counted_says_on_what(opened: Open, bench: Workbench) -> None:
-    """DI-21, DI-23"""
-    assert metric(opened("data_incidents"), "Kept from people") == ("no data", "0 of 0 decided")
+def test_figures_say_on_how_many_they_rest(opened: Open, bench: Workbench) -> None:
+    """DI-21, DI-23: without a case there is no data; every figure has its n."""
+    at = opened("data_incidents", di_tab="Figures")
+    assert metric(at, "Kept from people") == ("no data", "0 of 0 decided")
+    assert "there is no data to show" in texts(at)
     for alert in (SCHEMA, MEMORY):
         incident(bench, alert)
     at = opened("data_incidents", di_tab="Figures")
     assert metric(at, "Kept from people") == ("50.0 %", "1 of 2 decided")
+    assert metric(at, "Filter rate") == ("50.00 %", "n = 2")
+    assert metric(at, "Mean time to resolve") == ("no data", "n = 0")
+    assert metric(at, "False positives") == ("no data", "n = 0")
     assert "Volume (n = 2)" in texts(at)
-    assert len(at.get("vega_lite_chart")) == 3
+    assert len(at.get("vega_lite_chart")) == 4
+
+
+def test_a_verdict_makes_the_false_positive_rate(opened: Open, bench: Workbench) -> None:
+    """DI-21: of incidents people were told of; over the target it is red."""
+    case = incident(bench, SCHEMA)
+    incident_history.judge(bench, ANA, case, "false_positive")
+    incidents.move(bench, ANA, case, "RESOLVED")
+    at = opened("data_incidents", di_tab="Figures")
+    assert metric(at, "False positives") == ("100.00 %", "n = 1")
+    assert metric(at, "Mean time to resolve")[1] == "n = 1"
+    assert metric(at, "Cost per incident")[0].startswith("$")
 
 
 def test_steps_of_the_run_are_shown(opened: Open, bench: Workbench) -> None:
