@@ -7,63 +7,33 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 from pydantic import Field
 
 from core.detect.events import EventDetector, Scene, event_detectors
-from core.detect.order_fields import Matched, matches
-from core.detect.order_limits import MINUTE, Calendar
-from core.detect.order_stages import STAGES, Delivery, Mask, Timed, deliveries, scan_limit, timed
-from core.detect.order_states import NONE, Orders, Report, future_events, orders_at, reports_at
+from core.detect.order_causes import (
+    Board,
+    Cause,
+    board_of,
+    delivery_causes,
+    failed_causes,
+    min_text,
+    reported_causes,
+    rule_causes,
+    stage_causes,
+    time_of,
+)
+from core.detect.order_fields import matches
+from core.detect.order_limits import MINUTE
+from core.detect.order_stages import STAGES, Timed, deliveries, scan_limit, timed
+from core.detect.order_states import NONE, future_events, orders_at, reports_at
 from core.model import ChangeType, Direction, Finding, Json, JsonObject, Severity, Sighting
-from core.orders import OrderPolicy, Reason, policy_of
+from core.orders import Reason, policy_of
 
 AHEAD = timedelta(minutes=5)  # a sender's clock may be so much ahead
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FAILED = "delivery_failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """One reason why an order is an exception. Units: ``start`` and ``end`` in microseconds, the rest in minutes."""
-
-    order: int  # place in the orders
-    reason: Reason
-    metric: str
-    label: str
-    start: int
-    end: int | None
-    actual: float | None
-    limit: float | None
-    summary: str
-    details: JsonObject
-
-    @property
-    def delay(self) -> float:
-        """Minutes over the limit; 0 where there is none."""
-        return 0.0 if self.actual is None or self.limit is None else round(self.actual - self.limit, 6)
-
-    @property
-    def fact(self) -> str:
-        """What the cause rests on: while it is the same, a cause that a person resolved is not news."""
-        values = self.details.get("values")
-        since = self.start if values is None else json.dumps(values, sort_keys=True)
-        return f"{self.metric}:{self.label}:{since}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Board:
-    """What a judgement looks at."""
-
-    orders: Orders
-    policy: OrderPolicy
-    calendar: Calendar
-    now: int
-    cancelled: Mask
-    place: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +67,16 @@ class OrderSla(EventDetector):
         """Findings by reason; predictions as a document; what was judged and is in order."""
         table, documents = scene.dataset.tables["events"], scene.dataset.documents
         policy, zone = policy_of(documents["policies"]), str(documents.get("timezone") or "UTC")
-        board = _board(orders_at(scene.engine, table, scene.now), policy, zone, scene.now)
+        board = board_of(orders_at(scene.engine, table, scene.now), policy, zone, scene.now)
         stages = [timed(s, board.orders, board.calendar, board.now, board.cancelled) for s in STAGES]
         delivery = deliveries(board.orders, board.calendar, board.now, board.cancelled)
         causes = [
-            *(c for t in stages for c in _stage_causes(t)),
+            *(c for t in stages for c in stage_causes(t)),
             *self._scan_causes(board, stages[1]),
-            *_delivery_causes(board, delivery),
-            *_failed_causes(board),
-            *_reported_causes(board, reports_at(scene.engine, table, scene.now)),
-            *_rule_causes(board, matches(scene.engine, table, policy.order_rules, scene.now, zone)),
+            *delivery_causes(board, delivery),
+            *failed_causes(board),
+            *reported_causes(board, reports_at(scene.engine, table, scene.now)),
+            *rule_causes(board, matches(scene.engine, table, policy.order_rules, scene.now, zone)),
         ]
         kept = [c for c in causes if not _settled(c, board, scene)]
         crowd = _Crowd.of(kept)
@@ -122,7 +92,7 @@ class OrderSla(EventDetector):
             {"predictions": predictions},
         )
 
-    def _scan_causes(self, board: _Board, pack: Timed) -> Iterator[Cause]:
+    def _scan_causes(self, board: Board, pack: Timed) -> Iterator[Cause]:
         """Orders that were picked and never scanned as packed, whether or not they went on."""
         limits = [scan_limit(limit, board.policy, self.missing_scan_factor) for limit in pack.limits]
         allowed = np.asarray([int(m * MINUTE) for m, _ in limits], dtype=np.int64)[pack.which]
@@ -133,11 +103,11 @@ class OrderSla(EventDetector):
             actual, limit = int(elapsed[i]) / MINUTE, float(longest)
             yield Cause(
                 i, Reason.MISSING_SCAN, "scan_minutes", "MISSING_SCAN", int(pack.start[i]), None, actual, limit,
-                f"picked, but not scanned as packed for {_min(actual)} (limit {_min(limit)})",
+                f"picked, but not scanned as packed for {min_text(actual)} (limit {min_text(limit)})",
                 {**pack.limits[pack.which[i]].receipt(), "sla_minutes": limit, "text": text, "stage": "scan"},
             )  # fmt: skip
 
-    def _finding(self, c: Cause, board: _Board, crowd: _Crowd) -> Finding:
+    def _finding(self, c: Cause, board: Board, crowd: _Crowd) -> Finding:
         order, carrier = str(board.orders.ids[c.order]), str(board.orders.carrier[c.order])
         rule = board.policy.reasons[c.reason]
         end = board.now if c.end is None else c.end
@@ -149,8 +119,8 @@ class OrderSla(EventDetector):
             label=order,
             system=carrier or "warehouse",
             labels={"order": order, "reason": str(c.reason), "label": c.label, "carrier": carrier},
-            start=_time(c.start),
-            end=_time(end),
+            start=time_of(c.start),
+            end=time_of(end),
             observed=c.actual,
             expected=None,
             lower=None,
@@ -170,8 +140,8 @@ class OrderSla(EventDetector):
             details={
                 **c.details,
                 "fact": c.fact,
-                "started_at": _time(c.start).isoformat(),
-                "ended_at": None if c.end is None else _time(c.end).isoformat(),
+                "started_at": time_of(c.start).isoformat(),
+                "ended_at": None if c.end is None else time_of(c.end).isoformat(),
                 "open": c.end is None and c.limit is not None,
                 "actual_minutes": c.actual,
                 "sla_minutes": c.limit,
@@ -183,7 +153,7 @@ class OrderSla(EventDetector):
             priority=board.policy.priority(c.reason),
         )
 
-    def _quality(self, board: _Board, stages: Sequence[Timed], scene: Scene) -> tuple[list[Finding], tuple[str, ...]]:
+    def _quality(self, board: Board, stages: Sequence[Timed], scene: Scene) -> tuple[list[Finding], tuple[str, ...]]:
         """Events that cannot be judged, as suppressed findings: they make no incident."""
         ids, at = board.orders.ids, board.orders.at
         found = [(str(e.order_id), e.event_type, f"{e.event_type} is in the future") for e in
@@ -230,96 +200,7 @@ class OrderSla(EventDetector):
         )
 
 
-def _board(orders: Orders, policy: OrderPolicy, zone: str, now: datetime) -> _Board:
-    at = orders.at
-    cancelled = (at["order_cancelled"] != NONE) & (at["order_cancelled"] >= at["order_paid"])
-    place = {str(order): i for i, order in enumerate(orders.ids)}
-    return _Board(orders, policy, Calendar.of(orders, policy, zone), _micros(now), cancelled, place)
-
-
-# --- Causes -----------------------------------------------------------------------------------
-
-
-def _stage_causes(t: Timed) -> Iterator[Cause]:
-    """Stages that took, or have taken, longer than promised."""
-    name = t.stage.name
-    for i in np.flatnonzero(t.breach).tolist():
-        limit = t.limits[t.which[i]]
-        end = None if t.open[i] else int(t.end[i])
-        actual, allowed = int(t.elapsed[i]) / MINUTE, float(limit.minutes)
-        done = "took" if end is not None else "is open for"
-        yield Cause(
-            i, t.stage.reason, f"{name}_minutes", "SHIP_DELAY" if name == "ship" else str(t.stage.reason),
-            int(t.start[i]), end, actual, allowed,
-            f"{name} {done} {_min(actual)}, {_min(round(actual - allowed, 6))} over its limit of {_min(allowed)}",
-            {**limit.receipt(), "stage": name},
-        )  # fmt: skip
-
-
-def _delivery_causes(board: _Board, d: Delivery) -> Iterator[Cause]:
-    """Deliveries later than the business days of their service allow."""
-    delivered = board.orders.at["delivered"]
-    for i in np.flatnonzero(d.judged & (d.late > 0)).tolist():
-        end = None if delivered[i] == NONE else int(delivered[i])
-        actual = ((board.now if end is None else end) - int(d.shipped[i])) / MINUTE
-        late = int(d.late[i]) / MINUTE
-        days = f"{d.days[i]} business day{'' if d.days[i] == 1 else 's'}"
-        done = "delivered" if end is not None else "not delivered,"
-        yield Cause(
-            i, Reason.CARRIER_ISSUE, "delivery_minutes", "DELIVERY_DELAY",
-            int(d.shipped[i]), end, actual, actual - late,
-            f"{done} {_min(late)} after the {days} of {d.service[i]} delivery",
-            {"stage": "delivery", "text": f"{days} of {d.service[i]} delivery", "service": d.service[i],
-             "business_days": int(d.days[i])},
-        )  # fmt: skip
-
-
-def _failed_causes(board: _Board) -> Iterator[Cause]:
-    """Failed attempts that no delivery followed."""
-    failed, delivered = board.orders.at[FAILED], board.orders.at["delivered"]
-    for i in np.flatnonzero((failed != NONE) & (delivered < failed) & ~board.cancelled).tolist():
-        yield Cause(
-            i, Reason.CARRIER_ISSUE, FAILED, "CUSTOMER_UNAVAILABLE", int(failed[i]), int(failed[i]), None, None,
-            "a delivery attempt failed", {"stage": "delivery", "text": "delivery_failed"},
-        )  # fmt: skip
-
-
-def _reported_causes(board: _Board, reports: Sequence[Report]) -> Iterator[Cause]:
-    """What was reported of orders, unless they were cancelled later."""
-    cancelled = board.orders.at["order_cancelled"]
-    for report in reports:
-        i = board.place[report.order_id]
-        if board.cancelled[i] and cancelled[i] >= report.at:
-            continue
-        reason = board.policy.reported_reason(report.text)
-        yield Cause(
-            i, reason, "exception_reported", report.text.upper()[:60], report.at, report.at, None, None,
-            f"exception reported: {report.text[:80]}",
-            {"stage": "reported", "text": f"exception_reason {report.text[:80]}",
-             "values": {"event_id": report.event_id}},
-        )  # fmt: skip
-
-
-def _rule_causes(board: _Board, found: Sequence[Matched]) -> Iterator[Cause]:
-    """Orders that the policy's own conditions hold for."""
-    for m in found:
-        i = board.place[m.order_id]
-        if board.cancelled[i]:
-            continue
-        rule = board.policy.order_rules[m.rule]
-        yield Cause(
-            i, rule.reason, f"rule_{m.rule + 1}", rule.label, m.at, m.at, None, None,
-            f"{_words(rule.label)}: {rule.condition}",
-            {"stage": "rule", "text": rule.condition, "label": rule.label, "values": _unpersonal(m.values)},
-        )  # fmt: skip
-
-
-def _unpersonal(values: Mapping[str, str]) -> dict[str, Json]:
-    """The values a rule looked at; line items and addresses are not copied out of their events."""
-    return {k: v[:40] for k, v in values.items() if k != "line_items"}
-
-
-def _settled(c: Cause, board: _Board, scene: Scene) -> bool:
+def _settled(c: Cause, board: Board, scene: Scene) -> bool:
     """Whether a person resolved exactly this cause."""
     past = scene.past.get((str(board.orders.ids[c.order]), str(c.reason)))
     if past is None or past.get("resolved_by") in (None, "system"):
@@ -332,7 +213,7 @@ def _settled(c: Cause, board: _Board, scene: Scene) -> bool:
 # --- What else is said ------------------------------------------------------------------------
 
 
-def _predictions(board: _Board, stages: Sequence[Timed]) -> Iterator[JsonObject]:
+def _predictions(board: Board, stages: Sequence[Timed]) -> Iterator[JsonObject]:
     """Open stages that will break their promise within the horizon, soonest first."""
     sla = board.policy.sla
     if not sla.enable_predictive_alerts:
@@ -352,15 +233,15 @@ def _predictions(board: _Board, stages: Sequence[Timed]) -> Iterator[JsonObject]
             "reason": str(t.stage.reason),
             "text": f"will breach in {ahead} min",
             "minutes_left": rest / MINUTE,
-            "breach_at": _time(board.now + rest).isoformat(),
-            "started_at": _time(int(t.start[i])).isoformat(),
+            "breach_at": time_of(board.now + rest).isoformat(),
+            "started_at": time_of(int(t.start[i])).isoformat(),
             "carrier": str(board.orders.carrier[i]),
             "receipt": limit.text,
         }
 
 
 def _healthy(
-    board: _Board, stages: Sequence[Timed], scene: Scene, out: set[tuple[str, str]]
+    board: Board, stages: Sequence[Timed], scene: Scene, out: set[tuple[str, str]]
 ) -> Iterator[tuple[str, str]]:
     """What was judged and is in order: each order's stages, and of open incidents whatever their reason."""
     for t in stages:
@@ -378,29 +259,13 @@ def _notes(documents: Mapping[str, Json]) -> Iterator[str]:
         yield from (f"{start}{text}" for text in (found if isinstance(found, list) else ()))
 
 
-def _counted(board: _Board, findings: Sequence[Finding], predictions: Sequence[JsonObject]) -> str:
+def _counted(board: Board, findings: Sequence[Finding], predictions: Sequence[JsonObject]) -> str:
     orders = len({f.subject for f in findings})
     out = f"{orders:,} with an exception, {len(predictions):,} about to break a promise"
     return f"{len(board.orders):,} order{'' if len(board.orders) == 1 else 's'} judged: {out}"
 
 
 # --- Words ------------------------------------------------------------------------------------
-
-
-def _min(value: float) -> str:
-    return f"{value:,.2f}".rstrip("0").rstrip(".") + " min"
-
-
-def _words(label: str) -> str:
-    return label.replace("_", " ").lower()
-
-
-def _time(micros: int) -> datetime:
-    return EPOCH + timedelta(microseconds=micros)
-
-
-def _micros(at: datetime) -> int:
-    return (at - EPOCH) // timedelta(microseconds=1)
 
 
 def _id(order: str, c: Cause) -> str:

@@ -20,9 +20,9 @@ from core.explain.answer import InvalidAnswer, Strict, object_of, read_object, t
 from core.explain.asking import Asking, Form
 from core.explain.case_wording import cell_of
 from core.explain.cases import Explained
+from core.explain.order_facts import RULES, Facts, answer_of
 from core.explain.order_notes import MOST_CLIENT, MOST_OPS
 from core.explain.order_prompts import masked, rendered
-from core.explain.orders import RULES, Facts, answer_of
 from core.explain.prompt import Prompt, as_json, shown
 from core.explain.reading import PER_UNVERIFIED_SENTENCE, worded
 from core.explain.rules import total
