@@ -98,12 +98,15 @@ def duty(tmp_path: Path) -> Iterator[Duty]:
             "TELLTALE_DEMO": "false",
             "TELLTALE_LIVE_ACTIONS": "true",
             "TELLTALE_PLAYBOOKS": str(own),
+            "PYTHONPATH": f"{Path(__file__).parent / 'watch'}:{ROOT}",
+            "FOREIGN_LOG": str(tmp_path / "foreign.log"),
             **connected.settings(),
         }
         with serving(home, **env) as server:
             yield Duty(server, connected, wb, tmp_path / "files", env)
             assert "Traceback" not in server.log.read_text()
         wb.store.close()
+    assert (tmp_path / "foreign.log").read_text() == ""
 
 
 @pytest.fixture
@@ -239,7 +242,9 @@ def _approved_in_slack(duty: Duty) -> float:
     assert press(at, ts, yes, REX, action_ts="2", age_s=301)[0] == 401
     assert press(at, ts, yes, REX, action_ts="3", age_s=-310)[0] == 401
     assert press(at, ts, yes, "U0NOBODY", action_ts="4")[0] == 403
+    before = duty.refused().count("vera@x.example")
     assert press(at, ts, yes, VERA, action_ts="5")[0] == 403
+    assert duty.refused().count("vera@x.example") == before + 1
     assert duty.action().state is ActionState.PROPOSED
     assert duty.town.started == []
 
@@ -315,7 +320,7 @@ def _audit(duty: Duty) -> None:
     assert [s for s in steps if s not in written] == []
     order = [written.index(s) for s in ("detected", "action_proposed", "action_approved", "action_executed")]
     assert order == sorted(order)
-    env = {"TELLTALE_HOME": str(duty.server.home), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **duty.env}
+    env = {"TELLTALE_HOME": str(duty.server.home), "PATH": "/usr/bin:/bin", **duty.env}
     done = subprocess.run(
         [sys.executable, str(ROOT / "cli.py"), "audit", "verify", "--json"],
         cwd=duty.server.home, env=env, capture_output=True, text=True, timeout=60, check=True,
