@@ -142,6 +142,8 @@ def _drawer(ident: str) -> None:
     except WorkbenchError as error:
         cards.problem(error)
         return
+    if row.state in (PENDING, CLAIMED):
+        st.fragment(_decided, run_every=QUICK_S)(row.id)
     with st.container(horizontal=True, gap="xsmall"):
         _badges(row)
     st.header(cards.safe(row.title or "Refused body"))
@@ -164,6 +166,12 @@ def _drawer(ident: str) -> None:
         st.code(row.raw, language=None, wrap_lines=True)
     else:
         st.json(alert_data.plain(row.raw), expanded=2)
+
+
+def _decided(ident: str) -> None:
+    """Shows what became of the alert as soon as it is decided."""
+    if alert_inbox.get(data.bench(), auth.current(), ident).state not in (PENDING, CLAIMED):
+        st.rerun()
 
 
 def refreshing(of: Volume) -> None:
