@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ from core.model import (
 )
 from core.playbook import EventPlaybook
 from core.service import decision_words
+from core.service.alert_groups import grouped, headline
 from core.service.desk import correlation, correlation_of
 from core.service.workbench import Workbench
 from core.store.books import Books
@@ -42,6 +43,7 @@ QUICK_WAIT_S = 1.0  # a run from the shell ends with its messages sent or given 
 IDS = re.compile(r"INC-[0-9A-F]{8}")
 MOST_FACTS = 14
 MOST_TEXT = 80
+MOST_TOLD = 10  # incidents of a message that are told at length
 BEFORE_QUESTIONS = timedelta(milliseconds=1)  # people read of an incident before they are asked about its actions
 
 
@@ -56,12 +58,7 @@ def queue(
     now: datetime,
 ) -> tuple[Delivery, ...]:
     """Stores every alert and recovery message that this look calls for, one per group and channel."""
-    groups: dict[tuple[str, bool], list[Incident]] = {}
-    for k in kept:
-        if k.news:
-            quiet = k.case.decision.recommended_action == "log_only"
-            groups.setdefault((group_of(playbook, k.incident), quiet), []).append(k.incident)
-    messages = [(alert(wb, playbook, _worst_first(g)), quiet) for (_, quiet), g in groups.items()]
+    messages = [(alert(wb, playbook, group), quiet) for group, quiet in grouped(playbook, kept)]
     messages += [(recovery(wb, playbook, i), False) for i in recovered if i.alerted]
     queued = []
     for message, quiet in messages:
@@ -92,30 +89,20 @@ def enqueue(
     return queued
 
 
-def group_of(playbook: EventPlaybook, incident: Incident) -> str:
-    """Incidents of the same group share one message."""
-    template = playbook.notify.group
-    return template.replace("{subject}", incident.subject).replace("{type}", incident.type)
-
-
-def _worst_first(incidents: Iterable[Incident]) -> tuple[Incident, ...]:
-    return tuple(sorted(incidents, key=lambda i: (-i.severity, i.type)))
-
-
 def alert(wb: Workbench, playbook: EventPlaybook, incidents: Sequence[Incident]) -> Message:
     """What there is to tell of incidents of one group, the worst first; made from what is stored of them."""
     first = incidents[0]
     label = str(first.body.get("label") or first.subject)
-    title = first.title if len(incidents) == 1 else f"{label}: {', '.join(_words(i.type) for i in incidents)}"
+    title, shown = headline(incidents, label), incidents[:MOST_TOLD]
     key = ",".join(sorted(map(_standing, incidents)))
     return Message(
         light=LIGHT[first.severity],
         subject=_subject(playbook, first, label, title),
         title=_subject(playbook, first, label, title),
-        summary="\n\n".join(_told(i) for i in incidents),
+        summary="\n\n".join(_told(i) for i in shown),
         drivers=tuple(f"{i.severity.name} {_words(i.type)}: {i.title}" for i in incidents)
-        + tuple(line for i in incidents for line in _evidence(i, 3)),
-        actions=tuple(dict.fromkeys(text for i in incidents for text in _recommended(i))),
+        + tuple(line for i in shown for line in _evidence(i, 3)),
+        actions=tuple(dict.fromkeys(text for i in shown for text in _recommended(i))),
         confidence=max(_confidence(i) for i in incidents),
         link=link(wb, playbook, first),
         playbook=playbook.name,

@@ -500,3 +500,16 @@ def test_a_verdict_is_kept_audited_and_told_to_the_next_look(wb: Workbench, who:
     assert again.body["metrics"]["history"]["false_positive_share"] == 1.0
     with pytest.raises(InputError, match="not a verdict"):
         incident_history.judge(wb, who, found.incident_id, "maybe")
+
+
+def test_a_storm_on_many_things_sends_few_messages(wb: Workbench, who: Principal, httpserver: HTTPServer) -> None:
+    for n in range(60):
+        doc = {**TRAP, "alert_id": f"T-{n}", "metric": {"host": f"api-{n}", "cpu_percent": 99}}
+        alert_inbox.receive(wb, who, json.dumps(doc).encode())
+    assert alert_inbox.tick(wb) == 60
+    assert len(posts(httpserver)) == 2
+    assert "50 incidents at once" in posts(httpserver)[0] + posts(httpserver)[1]
+    with wb.store.read() as books:
+        found = books.incidents.list("default", playbook="data_incidents", limit=100)
+    assert len(found) == 60
+    assert all(i.alerted for i in found)
