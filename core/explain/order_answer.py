@@ -191,7 +191,7 @@ def adopt(explained: Explained, facts: Facts, answer: OrderAnswer) -> Explained:
 def fit_for_client(text: str, facts: Facts) -> bool:
     """Whether a note tells a client nothing of internals, ids or figures, and no command."""
     hidden = facts.order in text or INTERNAL.search(text) or re.search(r"\d|@|\[", text)
-    return bool(text) and not hidden and not is_command(text)
+    return bool(text) and not hidden and not is_command(text) and not cell_of(text)[1]
 
 
 def _confidence(rules: Confidence, said: float, flagged: int) -> Confidence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -170,7 +171,24 @@ class OrderExplainer(CaseExplainer):
             return explained
         from core.explain.order_answer import word
 
-        return word(explained, facts_of(question), ctx, min_ai=min_ai, timeout_s=self.timeout_s)
+        facts = facts_of(question)
+        told = word(explained, facts, ctx, min_ai=min_ai, timeout_s=self.timeout_s)
+        return self._replanned(told, facts, ctx) if facts.policy.reasons[facts.reason].auto_resolve else told
+
+    def _replanned(self, told: Explained, facts: Facts, ctx: Context) -> Explained:
+        """Where something could run by itself, the model is asked whether it should; it can only hold it back."""
+        from core.explain.order_questions import planned
+
+        plan, _ = self.planned(facts, told.explanation.confidence.value)
+        asked = planned(ctx, facts.order, {"reason": str(facts.reason), "label": facts.label}, plan, 0)
+        held = next((needs_approval(facts.policy, facts.reason, a, facts.now, facts.zone) for a in asked.actions), "")
+        door = gate(facts.policy, facts.reason, asked, 0, held)
+        return replace(
+            told,
+            metrics={**told.metrics, "resolution": door.answer(asked)},
+            facts={**told.facts, "unattended": int(door.unattended)},
+            proposals=self.proposals(facts, asked, door),
+        )
 
     def asks(self, severity: Severity) -> bool:
         """Whether a model may word an exception of this severity. Source: acceptance E2-16, E2-17."""

@@ -77,9 +77,18 @@ class DryRun:
 # --- Reading ----------------------------------------------------------------------------------
 
 
-def lint(text: str) -> list[JsonObject]:
-    """Every issue of a policy's text with type, severity, message, suggested_fix and line_number."""
-    return [issue.doc() for issue in lint_policy(text)]
+def lint(text: str, wb: Workbench | None = None) -> list[JsonObject]:
+    """Every issue of a policy's text with type, severity, message, suggested_fix and line_number.
+
+    With a workbench whose model answers, what the model finds odd follows what the rules found.
+    """
+    found = [issue.doc() for issue in lint_policy(text)]
+    if wb is None or wb.ctx.model is None:
+        return found
+    from core.explain.order_questions import odd
+
+    lines = {(i["line_number"], i["message"]) for i in found}
+    return found + [i for i in odd(wb.ctx, text)[0] if (i["line_number"], i["message"]) not in lines]
 
 
 def validate(text: str) -> ReadPolicy:
