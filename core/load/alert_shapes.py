@@ -29,7 +29,7 @@ class Shaped:
 
 def shaped(payload: JsonObject) -> Shaped:
     """The payload's alerts. Raises: InputError for a payload that holds none."""
-    if payload.get("Type") in _SNS and "Message" in payload:
+    if str(payload.get("Type")) in _SNS and "Message" in payload:
         return _sns(payload)
     if "AlarmName" in payload and "NewStateValue" in payload:
         return Shaped("cloudwatch", (_cloudwatch(payload, {}),))
