@@ -26,7 +26,7 @@ def show() -> None:
     """Corrections that wait, each with its decision in place; then those that are over."""
     _find()
     everything = order_data.adjustments()
-    waiting = [a for a in everything if a.state in WAITING]
+    waiting = sorted((a for a in everything if a.state in WAITING), key=lambda a: -abs(a.delta_cents))
     over = [a for a in everything if a.state not in WAITING]
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

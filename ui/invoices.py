@@ -46,7 +46,7 @@ def figures(of: OrderDesk) -> None:
     with st.grid(columns="auto", min_column_width=168, gap="small"):
         st.metric(
             "Right", f"{right:,} of {len(invoiced):,}", border=True, delta_arrow="off", delta_color="gray",
-            delta=f"{100 * right / len(invoiced):.1f} % of the invoices" if invoiced else "no invoice yet",
+            delta=f"{100 * right / len(invoiced):.1f} %" if invoiced else "no invoice yet",
         )  # fmt: skip
         st.metric(
             "To credit", money(-sum(credits)), border=True, delta=f"{len(credits):,} invoices too high",
@@ -161,7 +161,7 @@ def receipt(row: JsonObject) -> None:
     steps = order_data.rows(row.get("steps"))
     if steps:
         st.table(
-            {"step": [cards.safe(str(s["text"])) for s in steps], "amount": [cents(s["cents"]) for s in steps]},
+            {"step": [_step(str(s["text"])) for s in steps], "amount": [cents(s["cents"]) for s in steps]},
             border="horizontal", hide_index=True, alt=f"Receipt of {row['order_id']}",
         )  # fmt: skip
     if row.get("invoiced_cents") is not None:
@@ -181,9 +181,15 @@ def receipt(row: JsonObject) -> None:
         )
 
 
+def _step(text: str) -> str:
+    """A step of a receipt; a discount's minus would else begin a list."""
+    return cards.safe(f"{words.MINUS} {text[2:]}" if text.startswith("- ") else text)
+
+
 def rationale(text: str) -> str:
-    """A rationale with its unit: the amounts in it are cents."""
-    return f"{text[:1].upper()}{text[1:]} (cents)."
+    """Why an adjustment is handled so, with the unit of its amounts; these themselves stand beside it."""
+    why = text.partition(": ")[2] or text
+    return f"{why[:1].upper()}{why[1:]} (cents)."
 
 
 def months(of: OrderDesk) -> None:

@@ -90,19 +90,7 @@ def _told(d: DryRun) -> None:
     )
     _exceptions("Appear", d.appear)
     _exceptions("Vanish", d.vanish)
-    if d.examples:
-        shown = d.examples[:SHOWN]
-        with st.expander(f"Bills that change ({d.invoices_changed:,})", icon=":material/receipt_long:"):
-            st.dataframe(
-                {
-                    "order": [o for o, _, _ in shown],
-                    "now": [money(a) for _, a, _ in shown],
-                    "then": [money(b) for _, _, b in shown],
-                    "change": [signed(b - a) for _, a, b in shown],
-                },
-                hide_index=True, key="policy_trial_bills", height="content" if len(shown) < 10 else 360,
-                alt="Bills that change, the largest change first",
-            )  # fmt: skip
+    _bills(d)
     if any(a != b for _, a, b in d.months):
         st.table(
             {
@@ -115,6 +103,24 @@ def _told(d: DryRun) -> None:
         )  # fmt: skip
 
 
+def _bills(d: DryRun) -> None:
+    if not d.examples:
+        return
+    shown = d.examples[:SHOWN]
+    title = f"Bills that change ({d.invoices_changed:,})"
+    box = st.expander(title, icon=":material/receipt_long:", key="policy_trial_open_bills", on_change="rerun")
+    if box.open:
+        box.dataframe(
+            {
+                "order": [o for o, _, _ in shown],
+                "now": [money(a) for _, a, _ in shown],
+                "then": [money(b) for _, _, b in shown],
+                "change": [signed(b - a) for _, a, b in shown],
+            },
+            hide_index=True, key="policy_trial_bills", alt="Bills that change, the largest change first",
+        )  # fmt: skip
+
+
 def _exceptions(title: str, found: Sequence[Changed]) -> None:
     if not found:
         return
@@ -124,8 +130,10 @@ def _exceptions(title: str, found: Sequence[Changed]) -> None:
         st.markdown(f"**{title}**", width="content")
         for reason, count in reasons.items():
             st.badge(f"{count:,} {reason_word(reason).lower()}", color=colors[title])
-    with st.expander(f"{title} ({len(found):,})", icon=":material/list:"):
-        st.dataframe(
+    key = f"policy_trial_open_{title.lower()}"
+    box = st.expander(f"{title} ({len(found):,})", icon=":material/list:", key=key, on_change="rerun")
+    if box.open:
+        box.dataframe(
             [{"order": c.order_id, "reason": reason_word(c.reason), "what": c.summary} for c in found[:SHOWN]],
             hide_index=True, key=f"policy_trial_{title.lower()}", alt=f"Exceptions that {title.lower()}",
             column_config={"what": st.column_config.TextColumn(width="large")},

@@ -63,6 +63,8 @@ def test_a_dry_run_tells_the_effect_and_keeps_nothing(opened: Open, noon: Workbe
     at.button(key="policy_try").click().run()
     assert not at.exception
     assert "2 exceptions appear, 0 vanish; no bill changes." in texts(at)
+    at.session_state["policy_trial_open_appear"] = True
+    at.run()
     (table,) = (d.value for d in at.dataframe if "what" in d.value.columns)
     assert set(table["order"]) == {"ORD-SOON", "ORD-DONE"}
     assert order_policies.current(noon, "default").version == 0
@@ -75,6 +77,8 @@ def test_a_tariff_shows_by_how_much_bills_change(opened: Open, noon: Workbench) 
     at = typed(opened("order_policy"), "tariffs:\n  pick_fee_cents: 40\n")
     at.button(key="policy_try").click().run()
     assert "2 bills change, +0.20 in total." in texts(at)
+    at.session_state["policy_trial_open_bills"] = True
+    at.run()
     (table,) = (d.value for d in at.dataframe if "change" in d.value.columns)
     assert table[["now", "then", "change"]].to_numpy().tolist() == [["0.70", "0.80", "+0.10"]] * 2
 
