@@ -49,11 +49,11 @@ def figures(of: OrderDesk) -> None:
             delta=f"{100 * right / len(invoiced):.1f} %" if invoiced else "no invoice yet",
         )  # fmt: skip
         st.metric(
-            "To credit", money(-sum(credits)), border=True, delta=f"{len(credits):,} invoices too high",
+            "To credit", money(-sum(credits)), border=True, delta=f"{len(credits):,} {_invoices(credits)} too high",
             delta_arrow="off", delta_color="orange" if credits else "gray",
         )  # fmt: skip
         st.metric(
-            "To charge", money(sum(charges)), border=True, delta=f"{len(charges):,} invoices too low",
+            "To charge", money(sum(charges)), border=True, delta=f"{len(charges):,} {_invoices(charges)} too low",
             delta_arrow="off", delta_color="orange" if charges else "gray",
         )  # fmt: skip
         bad = sum(handling(r) == "cannot be billed" for r in ledger.invoices)
@@ -67,6 +67,10 @@ def figures(of: OrderDesk) -> None:
                 f"Month {last['month']}", cents(last["total_cents"]), border=True, delta_arrow="off",
                 delta=f"{last['orders']:,} orders", delta_color="gray",
             )  # fmt: skip
+
+
+def _invoices(found: Sequence[int]) -> str:
+    return "invoice" if len(found) == 1 else "invoices"
 
 
 def show(of: OrderDesk) -> None:

@@ -67,13 +67,18 @@ def headline(d: DryRun) -> str:
     """What the other policy would change, in one sentence."""
     if not (d.appear or d.vanish or d.invoices_changed or d.predictions[0] != d.predictions[1]):
         return f"Nothing changes for the {d.orders:,} orders."
-    parts = [f"{len(d.appear):,} exceptions appear, {len(d.vanish):,} vanish"]
+    parts = [f"{_count(d.appear)} exceptions appear, {_count(d.vanish)} vanish"]
     if d.invoices_changed:
         way = f"{signed(d.bills_delta_cents)} in total"
         parts.append(f"{d.invoices_changed:,} bill{'s' if d.invoices_changed != 1 else ''} change, {way}")
     else:
         parts.append("no bill changes")
     return "; ".join(parts) + "."
+
+
+def _count(found: Sequence[Changed]) -> str:
+    """How many; a dry run lists no more than so many."""
+    return f"at least {len(found):,}" if len(found) >= order_policies.MOST_SHOWN else f"{len(found):,}"
 
 
 def signed(cents: int) -> str:
