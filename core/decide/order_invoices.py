@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from itertools import islice, starmap
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, case, func, select, try_cast
 
@@ -23,12 +25,15 @@ from core.decide.billing import (
     bill,
     late_charge,
     month_total,
+    tier,
 )  # fmt: skip
 from core.model import Dataset, Json, JsonObject, Table
-from core.orders import Operation, OrderPolicy, policy_of
+from core.orders import Operation, OrderPolicy, Tariffs, policy_of
 from core.ports import Engine
 
 DAY = timedelta(days=1)
+DAY_MICROS = 86_400_000_000
+_NO_INVOICE: list[Mapping[str, object] | None] = [None]
 COUNTED: Mapping[Operation, str] = {
     Operation.PICK: "picks", Operation.PACK: "packs", Operation.LABEL: "labels", Operation.KITTING: "kittings",
     Operation.RETURN: "returns",
@@ -56,38 +61,49 @@ class Billed:
 def billed(engine: Engine, dataset: Dataset, now: datetime) -> list[Billed]:
     """Every order with a bill or an invoice, by id; counts come from its events until ``now``."""
     policy = policy_of(dataset.documents["policies"])
-    zone = ZoneInfo(str(dataset.documents.get("timezone") or "UTC"))
-    rows = engine.fetch(_statement(engine, dataset.tables["events"], policy, now)).to_pylist()
-    months = {str(r["order_id"]): f"{r['first'].astimezone(zone):%Y-%m}" for r in rows}
-    sizes = Counter(months.values())
+    rows = engine.fetch(_statement(engine, dataset.tables["events"], policy, now))
+    months = _months(rows["first"], str(dataset.documents.get("timezone") or "UTC"))
+    sizes, known = Counter(months), _Known(policy.tariffs)
     invoices = _invoices(engine, dataset)
-    found = [
-        replace(
-            _billed(str(r["order_id"]), months[str(r["order_id"])], _work(r), policy, sizes, invoice), last=r["last"]
-        )
-        for r in rows
-        for invoice in invoices.pop(str(r["order_id"]), [None])
-    ]
+    found = []
+    for order, month, work, last in zip(
+        rows["order_id"].to_pylist(), months, _works(rows), rows["last"].to_pylist(), strict=True
+    ):
+        made, code, message = known.bill(work, sizes[month])
+        for invoice in invoices.pop(order, _NO_INVOICE):
+            if made is not None or invoice is not None:
+                found.append(Billed(order, month, work, made, code, message, invoice, last))
+    missing = "The order has no event; there is nothing to bill."
     found += [
-        Billed(order, "", Work(), None, "no_core_operation", "The order has no event; there is nothing to bill.", i)
+        Billed(order, "", Work(), None, "no_core_operation", missing, invoice)
         for order, unknown in sorted(invoices.items())
-        for i in unknown
+        for invoice in unknown
     ]
-    return [b for b in found if b.bill is not None or b.invoice is not None]
+    return found
 
 
-def _billed(
-    order: str,
-    month: str,
-    work: Work,
-    policy: OrderPolicy,
-    sizes: Mapping[str, int],
-    invoice: Mapping[str, object] | None,
-) -> Billed:
-    try:
-        return Billed(order, month, work, bill(work, policy.tariffs, sizes[month]), "", "", invoice)
-    except BillingError as exc:
-        return Billed(order, month, work, None, exc.code, exc.message, invoice)
+class _Known:
+    """Bills of equal work in equal months, made once."""
+
+    def __init__(self, tariffs: Tariffs) -> None:
+        self._tariffs = tariffs
+        self._made: dict[tuple[Work, int], tuple[Bill | None, str, str]] = {}
+
+    def bill(self, work: Work, month_orders: int) -> tuple[Bill | None, str, str]:
+        """The bill, or the code and message of why there is none."""
+        key = (work, tier(self._tariffs, month_orders))
+        if key not in self._made:
+            try:
+                self._made[key] = bill(work, self._tariffs, month_orders), "", ""
+            except BillingError as exc:
+                self._made[key] = None, exc.code, exc.message
+        return self._made[key]
+
+
+def _months(first: pa.ChunkedArray, zone: str) -> list[str]:
+    """The calendar month of each moment in the tenant's time zone."""
+    found: list[str] = pc.strftime(first.cast(pa.timestamp("s", tz=zone), safe=False), format="%Y-%m").to_pylist()
+    return found
 
 
 def invoice_doc(b: Billed, policy: OrderPolicy, now: datetime) -> JsonObject:
@@ -173,8 +189,10 @@ class OrderInvoices(Assessment):
         """Documents ``invoices`` (one an order) and ``billing`` (month totals and sums)."""
         policy = policy_of(dataset.documents["policies"])
         found = billed(engine, dataset, now)
-        docs = [invoice_doc(b, policy, now) for b in found]
-        first = sorted(docs, key=lambda d: (d["adjustment"] is None and d["error"] is None, str(d["order_id"])))
+        docs = [invoice_doc(b, policy, now) for b in found if b.invoice is not None]
+        docs.sort(key=lambda d: (d["adjustment"] is None and d["error"] is None, str(d["order_id"])))
+        rest = (b for b in found if b.invoice is None)
+        first = [*docs, *(invoice_doc(b, policy, now) for b in islice(rest, max(0, self.most - len(docs))))]
         return {
             "invoices": first[: self.most],
             "billing": {**totals(found, docs, policy), "listed": len(first[: self.most])},
@@ -210,30 +228,14 @@ def _many(payload: ColumnElement[str], field: str) -> ColumnElement[int]:
     return case((text == "true", 1), (text == "false", 0), else_=func.greatest(try_cast(text, BigInteger), 0))
 
 
-def _work(row: Mapping[str, object]) -> Work:
-    first, last = row["first"], row["last"]
-    assert isinstance(first, datetime)
-    assert isinstance(last, datetime)
-    return Work(
-        picks=_whole(row["picks"]),
-        packs=_whole(row["packs"]),
-        labels=_whole(row["labels"]),
-        kittings=_whole(row["kittings"]),
-        returns=_whole(row["returns"]),
-        storage_days=max(1, (last - first) // DAY),
-        gift_wraps=_whole(row["gift_wraps"]),
-        photos=_whole(row["photos"]),
-        quality_checks=_whole(row["quality_checks"]),
-        custom_packagings=_whole(row["custom_packagings"]),
-        rush=bool(row["rush"]),
-        oversized=bool(row["oversized"]),
-        hazmat=bool(row["hazmat"]),
-        fragile=bool(row["fragile"]),
-    )
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) else 0
+def _works(rows: pa.Table) -> Iterator[Work]:
+    """The work of each row."""
+    first, last = (rows[name].cast(pa.int64()).to_pylist() for name in ("first", "last"))
+    days = [max(1, (b - a) // DAY_MICROS) for a, b in zip(first, last, strict=True)]
+    core = [rows[name].to_pylist() for name in COUNTED.values()]
+    extras = [rows[name].to_pylist() for name in EXTRAS.values()]
+    flags = [rows[name].to_pylist() for name in FLAGS]
+    return starmap(Work, zip(*core, days, *extras, *flags, strict=True))
 
 
 def _invoices(engine: Engine, dataset: Dataset) -> dict[str, list[Mapping[str, object] | None]]:
