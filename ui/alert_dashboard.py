@@ -70,15 +70,15 @@ def show() -> None:
 
 def _figures(of: Analytics, target: float) -> None:
     false = of.false_positives.value
-    with st.grid(columns="auto", min_column_width=140, gap="small"):
-        _told("Mean time to resolve", _span(of.mttr), of.mttr)
-        _told("Mean time to detect", _span(of.detection), of.detection)
+    with st.grid(columns="auto", min_column_width=160, gap="small"):
+        _told("MTTR", _span(of.mttr), of.mttr)
+        _told("Detection", _span(of.detection), of.detection)
         _told("Filter rate", _text(of.filter_rate, "{:.2f} %"), of.filter_rate)
         _told("False positives", _text(of.false_positives, "{:.2f} %"), of.false_positives,
               "red" if false is not None and false >= target else "gray")  # fmt: skip
-        _told("Cost per incident", _text(of.cost_per_incident, "${:,.0f}"), of.cost_per_incident)
+        _told("Cost each", _text(of.cost_per_incident, "${:,.0f}"), of.cost_per_incident)
         _told("Cost in all", _text(of.cost_total, "${:,.0f}"), of.cost_total)
-        _told("Saved per incident", _span(of.saved_per_incident), of.saved_per_incident)
+        _told("Saved each", _span(of.saved_per_incident), of.saved_per_incident)
 
 
 def _told(label: str, value: str, of: Figure, color: Literal["red", "gray"] = "gray") -> None:
@@ -93,7 +93,7 @@ def _span(of: Figure) -> str:
     if of.value is None:
         return NO_DATA
     short = abs(of.value) < 600
-    text = f"{of.value:,.1f} min" if short else f"{of.value / 1440:,.1f} days" if abs(of.value) >= 2880 else (
+    text = f"{of.value:,.1f} min" if short else f"{of.value / 1440:,.0f} days" if abs(of.value) >= 2880 else (
         f"{of.value / 60:,.1f} h")  # fmt: skip
     return text.replace("-", words.MINUS)
 
@@ -101,9 +101,9 @@ def _span(of: Figure) -> str:
 def _formulas(of: Analytics, target: float) -> None:
     """How each figure is computed, and on how many incidents."""
     shown = {
-        "Mean time to resolve": of.mttr, "Mean time to detect": of.detection, "Filter rate": of.filter_rate,
-        "False positives": of.false_positives, "Cost per incident": of.cost_per_incident, "Cost in all": of.cost_total,
-        "Saved per incident": of.saved_per_incident,
+        "MTTR": of.mttr, "Detection": of.detection, "Filter rate": of.filter_rate,
+        "False positives": of.false_positives, "Cost each": of.cost_per_incident, "Cost in all": of.cost_total,
+        "Saved each": of.saved_per_incident,
     }  # fmt: skip
     with st.expander("Formulas", icon=":material/function:", key="di_formulas"):
         st.table(

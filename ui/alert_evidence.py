@@ -24,7 +24,7 @@ def clock(value: Json, *, day: bool = False) -> str:
     try:
         at = datetime.fromisoformat(str(value)).astimezone(UTC)
     except ValueError:
-        return str(value or "unknown")
+        return cards.safe(str(value or "unknown"))
     return words.moment(at) if day else f"{at:%H:%M}"
 
 
@@ -72,7 +72,7 @@ def storm(i: Incident) -> None:
     first = CHANGE if (change := _change(i)) else str(candidate.get("alert_id")) if candidate else None
     frame = alert_charts.storm_frame([*members, *change], first)
     if len(frame) == 1:
-        st.caption(f"Fired at {clock(members[0].get('at'), day=True)} UTC; nothing else is known before it.")
+        st.caption(f"Fired at {frame['at'].iloc[0]:%d %b %Y %H:%M} UTC; nothing else is known before it.")
     elif len(frame):
         span = f"{frame['at'].iloc[0]:%d %b %H:%M} to {frame['at'].iloc[-1]:%H:%M}"
         figures.show(
@@ -165,7 +165,7 @@ def similar(i: Incident, go: Callable[[str], None]) -> None:
             if str(row.get("incident_id") or "").startswith("INC-"):
                 st.button(
                     "Open", key=f"di_like_{n}", type="tertiary", icon=":material/arrow_forward:", on_click=go,
-                    args=(str(row["incident_id"]),), help=f"Open {row['incident_id']}",
+                    args=(str(row["incident_id"]),), help=f"Open {cards.safe(str(row['incident_id']))}",
                 )  # fmt: skip
 
 
@@ -181,13 +181,14 @@ def evidence(i: Incident, kept: Run | None) -> None:
     """Everything that was looked at, with where it comes from and what found nothing."""
     own = rows(kept.report.get("explanations")) if kept else []
     found = rows(next((e for e in own if e.get("incident_id") == i.incident_id), {}).get("evidence"))
-    st.header(f"Evidence ({len(found) or len(rows(i.body.get('evidence')))})")
+    count = len(found) or len(rows(i.body.get("evidence")))
+    box = st.expander(f"Evidence ({count})", icon=":material/fact_check:", key="di_evidence", on_change="rerun")
+    if not box.open:
+        return
     lines = [
         f"`{e.get('id')}` {cards.safe(str(e.get('statement')))}"
         f" :gray[{cards.safe(str(e.get('source') or e.get('kind')))}{STATUS.get(str(e.get('status')), '')}]"
         for e in found
     ] or [f"`{e.get('ref')}` {cards.safe(str(e.get('text')))}" for e in rows(i.body.get("evidence"))]
-    if lines:
-        st.markdown("  \n".join(lines))
-    else:
-        st.caption(cards.safe(str(i.body.get("reported") or "Nothing is kept.")))
+    with box:
+        st.markdown("  \n".join(lines) or cards.safe(str(i.body.get("reported") or "Nothing is kept.")))

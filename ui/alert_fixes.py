@@ -44,9 +44,9 @@ def show() -> None:
 def _card(fix: Fix, may: bool) -> None:
     t = fix.template
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.markdown(f"**{KIND.get(fix.kind, fix.kind).capitalize()}**", width="content")
+        st.markdown(f"**{_kind(fix.kind)}**", width="content")
         if fix.own:
-            st.badge(f"edited by {fix.saved_by}", icon=":material/edit:", color="violet")
+            st.badge(f"edited by {cards.safe(fix.saved_by)}", icon=":material/edit:", color="violet")
         else:
             st.badge("the playbook's", color="gray")
         if t is None:
@@ -57,13 +57,18 @@ def _card(fix: Fix, may: bool) -> None:
         st.markdown(cards.safe(t.title))
         approval = "needs approval" if t.requires_approval else "may run unattended where the playbook allows it"
         st.caption(
-            f"{t.action_type} by {t.adapter} · verified when {SIGNALS[t.verify]} · about {t.eta_minutes} min · "
-            f"risk {t.risk_score:.2f} · {approval}"
+            f"{cards.safe(t.action_type)} by {t.adapter} · verified when {SIGNALS[t.verify]} · "
+            f"about {t.eta_minutes} min · risk {t.risk_score:.2f} · {approval}"
         )
     box = st.expander("Edit", icon=":material/edit:", key=f"di_fix_{fix.kind}_box", on_change="rerun")
     if box.open:
         with box:
             _form(fix, may)
+
+
+def _kind(kind: str) -> str:
+    name = KIND.get(kind, kind)
+    return f"{name[:1].upper()}{name[1:]}"
 
 
 def _form(fix: Fix, may: bool) -> None:

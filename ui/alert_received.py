@@ -37,8 +37,8 @@ def figures(of: Volume) -> None:
         _figure("Alerts", f"{of.alerts:,}", f"{more:,} repeat{'s' if more > 1 else ''}" if more else "each sent once")
         _figure("Wait for a decision", f"{of.waiting:,}", "nothing waits" if not of.waiting else "seconds, usually",
                 "orange" if of.waiting else "gray")  # fmt: skip
-        sources = sorted(of.by_source, key=lambda s: -of.by_source[s])
-        _figure("Sources", str(len(sources)), f"most: {sources[0]}" if sources else "none yet")
+        most = max(of.by_source.values(), default=0)
+        _figure("Sources", str(len(of.by_source)), f"{most:,} from the busiest" if most else "none yet")
         _figure("Refused bodies", f"{of.refused:,}", "kept with the reason" if of.refused else "none",
                 "red" if of.refused else "gray")  # fmt: skip
 
@@ -58,7 +58,9 @@ def listing(of: Volume) -> None:
             "State", list(STATE), selection_mode="multi", key="inbox_state", bind="query-params",
             format_func=lambda s: STATE[s][2].capitalize() if s in STATE else s,
         )  # fmt: skip
-        source = st.pills("Source", sorted(of.by_source), key="inbox_source", bind="query-params")
+        source = st.pills(
+            "Source", sorted(of.by_source), key="inbox_source", bind="query-params", format_func=cards.safe
+        )
     found = alert_inbox.listing(
         data.bench(), auth.current(), states=states, source=source, limit=PER_PAGE + 1, offset=_offset()
     )
@@ -107,7 +109,7 @@ def _row(row: Inboxed) -> None:
             st.caption(cards.safe(" · ".join(t for t in told if t)), width="content")
     action.button(
         "Details", key=f"inbox_open_{row.id}", type="tertiary", on_click=_open, args=(row.id,),
-        help=f"Raw payload and mapping of {row.alert_id or 'the refused body'}",
+        help=f"Raw payload and mapping of {cards.safe(row.alert_id or 'the refused body')}",
     )  # fmt: skip
 
 

@@ -89,8 +89,7 @@ def body(i: Incident) -> None:
             alert_evidence.storm(i)
         with st.container(border=True):
             alert_evidence.lineage(i)
-        with st.container(border=True):
-            alert_evidence.evidence(i, kept)
+        alert_evidence.evidence(i, kept)
     with right:
         with st.container(border=True):
             alert_verdict.panel(i)

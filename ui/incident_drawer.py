@@ -67,6 +67,13 @@ def _cause_and_remedy(i: Incident, run: Run | None) -> None:
     why, do = st.tabs(["Why", "What to do"], key="drawer_tab", on_change="rerun")
     if why.open:
         with why:
+            if i.playbook == alert_inbox.PLAYBOOK and st.query_params.get("case") != i.incident_id:
+                st.page_link(
+                    links.page("data_incidents"),
+                    label="Decision and receipt",
+                    icon=":material/rule:",
+                    query_params={"case": i.incident_id},
+                )
             rca.panel(i, run, "drawer")
     if do.open:
         with do:
@@ -264,13 +271,6 @@ def _links(i: Incident, run: Run | None) -> None:
                 label="Open the service",
                 icon=":material/monitor_heart:",
                 query_params={"service": i.subject},
-            )
-        if i.playbook == alert_inbox.PLAYBOOK and st.query_params.get("case") != i.incident_id:
-            st.page_link(
-                links.page("data_incidents"),
-                label="Decision and receipt",
-                icon=":material/rule:",
-                query_params={"case": i.incident_id},
             )
         st.download_button(
             "Incident as JSON",

@@ -218,7 +218,7 @@ def test_figures_say_on_how_many_they_rest(opened: Open, bench: Workbench) -> No
     at = opened("data_incidents", di_tab="Figures")
     assert metric(at, "Kept from people") == ("50.0 %", "1 of 2 decided")
     assert metric(at, "Filter rate") == ("50.00 %", "n = 2")
-    assert metric(at, "Mean time to resolve") == ("no data", "n = 0")
+    assert metric(at, "MTTR") == ("no data", "n = 0")
     assert metric(at, "False positives") == ("no data", "n = 0")
     assert "Volume (n = 2)" in texts(at)
     assert len(at.get("vega_lite_chart")) == 4
@@ -231,8 +231,8 @@ def test_a_verdict_makes_the_false_positive_rate(opened: Open, bench: Workbench)
     incidents.move(bench, ANA, case, "RESOLVED")
     at = opened("data_incidents", di_tab="Figures")
     assert metric(at, "False positives") == ("100.00 %", "n = 1")
-    assert metric(at, "Mean time to resolve")[1] == "n = 1"
-    assert metric(at, "Cost per incident")[0].startswith("$")
+    assert metric(at, "MTTR")[1] == "n = 1"
+    assert metric(at, "Cost each")[0].startswith("$")
 
 
 def test_steps_of_the_run_are_shown(opened: Open, bench: Workbench) -> None:
@@ -289,3 +289,25 @@ def test_a_fix_template_is_checked_kept_and_put_back(opened: Open, bench: Workbe
     assert at.number_input(key="di_fix_lock_eta_minutes").value == 9
     at.button(key="di_fix_lock_reset").click().run()
     assert not [f for f in fixes.listing(bench, ANA) if f.own]
+
+
+def test_the_drawer_of_the_alerts_link_leads_to_the_decision(opened: Open, bench: Workbench) -> None:
+    case = incident(bench, SCHEMA)
+    at = opened("data_incidents", incident=case)
+    assert not at.exception
+    assert any("Decision and receipt" in str(link.proto) for link in at.get("page_link"))
+
+
+def test_a_case_shows_what_was_alike_before_and_how_it_ended(opened: Open, bench: Workbench) -> None:
+    """DI-07: the same table a day earlier, resolved with a note, judged real."""
+    before = incident(bench, {**SCHEMA, "id": "ALERT-SCHEMA-000", "timestamp": "2025-12-12T23:00:00Z"})
+    incident_history.judge(bench, ANA, before, "real")
+    incidents.move(bench, ANA, before, "RESOLVED", "put the column back")
+    incidents.move(bench, ANA, before, "CLOSED")
+    at = opened("data_incidents", case=incident(bench, SCHEMA))
+    shown = texts(at)
+    assert "Similar before (1)" in shown
+    assert f"{before} · 12 Dec 2025 23:00 UTC" in shown
+    assert "was real" in shown
+    at.button(key="di_like_0").click().run()
+    assert before in texts(at)
