@@ -58,7 +58,12 @@ MENU = {
     ),
     "Orders": (
         ("orders", "Orders", "local_shipping", "Which orders broke or will break their promise, why, and what to do."),
-        ("billing", "Billing", "request_quote", "Invoices against what their orders cost, and corrections to decide on."),
+        (
+            "billing",
+            "Billing",
+            "request_quote",
+            "Invoices against what orders cost, and corrections to decide on.",
+        ),
         ("order_policy", "Order policy", "policy", "Change promises and tariffs, see the effect, save and roll back."),
     ),
     "Data": (("data", "Data", "upload_file", "Upload files, see how they were read, correct it, save a source."),),
