@@ -120,11 +120,12 @@ def span(frame: pd.DataFrame, board: OrderBoard) -> tuple[pd.Timestamp, pd.Times
 def judged(panel: Panel) -> tuple[Baseline, Scores]:
     """What was expected of each period from earlier ones only, and which periods are out of their band.
 
-    No count is expected below 0.
+    The band that is shown does not go below 0.
     """
-    found = baselines.build("robust_seasonal", {}).fit(panel)
-    baseline = replace(found, expected=np.maximum(found.expected, 0), lower=np.maximum(found.lower, 0))
-    return baseline, detectors.build("band", {}).score(panel, baseline)
+    baseline = baselines.build("robust_seasonal", {}).fit(panel)
+    scores = detectors.build("band", {}).score(panel, baseline)  # by the whole band: a 0 at its cut edge is inside
+    shown = replace(baseline, expected=np.maximum(baseline.expected, 0), lower=np.maximum(baseline.lower, 0))
+    return shown, scores
 
 
 def _paid(board: OrderBoard) -> pd.DatetimeIndex:
