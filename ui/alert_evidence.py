@@ -81,7 +81,8 @@ def storm(i: Incident) -> None:
             + "; ".join(f"{at:%H:%M} {title}" for at, title in zip(frame["at"], frame["title"], strict=True)),
         )  # fmt: skip
         marked = "Diamond: the change. " if change else "Diamond: the earliest. " if first else ""
-        st.caption(f"{frame['at'].iloc[0]:%d %b %Y}, UTC. {marked}Red: the alert it is judged by.")
+        days = dict.fromkeys(f"{frame['at'].iloc[n]:%d %b %Y}" for n in (0, -1))
+        st.caption(f"{' to '.join(days)}, UTC. {marked}Red: the alert it is judged by.")
     if not members:
         st.caption("No alert is kept with it: a program or a person reported it.")
         return
@@ -150,7 +151,8 @@ def similar(i: Incident, go: Callable[[str], None]) -> None:
     m = mapping(i.body.get("metrics"))
     found, past = rows(m.get("similar")), mapping(m.get("history"))
     st.header(f"Similar before ({len(found)})")
-    st.caption(cards.safe(str(past.get("text") or "no history")).capitalize() + _shares(past))
+    told = str(past.get("text") or "no history")
+    st.caption(cards.safe(f"{told[:1].upper()}{told[1:]}") + _shares(past))
     for n, row in enumerate(found):
         with st.container(border=True, gap="xsmall"):
             st.markdown(f"**{cards.safe(str(row.get('title') or row.get('incident_id')))}**")

@@ -61,8 +61,10 @@ def listing(of: Volume) -> None:
         source = st.pills(
             "Source", sorted(of.by_source), key="inbox_source", bind="query-params", format_func=cards.safe
         )
+    place = f"inbox_page_{'-'.join(sorted(states))}_{source or ''}"  # other filters begin at the newest
+    number = int(st.session_state.get(place, 0))
     found = alert_inbox.listing(
-        data.bench(), auth.current(), states=states, source=source, limit=PER_PAGE + 1, offset=_offset()
+        data.bench(), auth.current(), states=states, source=source, limit=PER_PAGE + 1, offset=PER_PAGE * number
     )
     if not found:
         st.info("Nothing matches these filters. Clear one to see more.", icon=":material/filter_alt_off:")
@@ -70,26 +72,24 @@ def listing(of: Volume) -> None:
         with st.container(border=True, gap="xsmall"):
             for row in found[:PER_PAGE]:
                 _row(row)
-    _turn(len(found) > PER_PAGE)
+    if number or len(found) > PER_PAGE:
+        _turn(place, number, more=len(found) > PER_PAGE)
 
 
-def _offset() -> int:
-    return PER_PAGE * int(st.session_state.get("inbox_page_number", 0))
-
-
-def _turn(more: bool) -> None:
-    number = int(st.session_state.get("inbox_page_number", 0))
-    if not number and not more:
-        return
+def _turn(place: str, number: int, *, more: bool) -> None:
     with st.container(horizontal=True, gap="small"):
-        st.button("Newer", key="inbox_newer", icon=":material/chevron_left:", disabled=not number, on_click=_go,
-                  args=(number - 1,))  # fmt: skip
-        st.button("Older", key="inbox_older", icon=":material/chevron_right:", disabled=not more, on_click=_go,
-                  args=(number + 1,))  # fmt: skip
+        st.button(
+            "Newer", key="inbox_newer", icon=":material/chevron_left:", disabled=not number, on_click=_go,
+            args=(place, number - 1),
+        )  # fmt: skip
+        st.button(
+            "Older", key="inbox_older", icon=":material/chevron_right:", disabled=not more, on_click=_go,
+            args=(place, number + 1),
+        )  # fmt: skip
 
 
-def _go(number: int) -> None:
-    st.session_state["inbox_page_number"] = max(number, 0)
+def _go(place: str, number: int) -> None:
+    st.session_state[place] = number
 
 
 def state_badge(row: Inboxed) -> None:

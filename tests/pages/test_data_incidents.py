@@ -311,3 +311,22 @@ def test_a_case_shows_what_was_alike_before_and_how_it_ended(opened: Open, bench
     assert "was real" in shown
     at.button(key="di_like_0").click().run()
     assert before in texts(at)
+
+
+def test_a_storm_is_read_page_by_page_and_its_text_is_plain(opened: Open, bench: Workbench) -> None:
+    """DI-10: 20 alerts on one lock are one incident; what a tool wrote is never a link."""
+    for n in range(20):
+        alert = {
+            "id": f"L{n}", "title": f"[x](http://evil) {n}", "severity": "high", "source": "pg",
+            "timestamp": f"2025-12-13T20:{n:02d}:00Z", "metric": {"lock_table": "orders", "lock_wait_s": n},
+        }  # fmt: skip
+        alert_inbox.receive(bench, ANA, json.dumps(alert).encode())
+    alert_inbox.tick(bench)
+    at = opened("alert_inbox")
+    assert "\\[x\\](http\\://evil) 19" in "\n".join(m.value for m in at.markdown)
+    assert len([b for b in at.button if b.label == "Details"]) == 15
+    at.button(key="inbox_older").click().run()
+    assert len([b for b in at.button if b.label == "Details"]) == 5
+    assert at.button(key="inbox_older").disabled
+    (row,) = {r.incident_id for r in alert_inbox.listing(bench, ANA)}
+    assert "20 alerts, one incident" in texts(opened("data_incidents", case=str(row)))
