@@ -28,6 +28,7 @@ from core.model import (
     JsonObject,
     Look,
     Sighting,
+    Source,
     Trigger,
 )
 from core.playbook import EventPlaybook
@@ -244,6 +245,9 @@ def _notes(seen: Sighting, checks: CheckReport, cases: tuple[Case, ...]) -> tupl
     notes += [f"suppressed: {f.summary} ({f.suppressed_by})" for f in seen.findings if f.suppressed_by]
     notes += [f"check {r.check} could not run: {r.message}" for r in checks.results if r.status is CheckStatus.ERROR]
     notes += [f"check failed: {r.message}" for r in checks.results if r.status is CheckStatus.FAILED]
+    by_model = sum(c.explanation.source is Source.AI for c in cases)
+    if by_model:
+        notes.append(f"{by_model} of {len(cases)} cases worded by a model, {len(cases) - by_model} by the rules")
     notes += [
         f"rules text used for {c.title}: {c.explanation.fallback_reason}"
         for c in cases

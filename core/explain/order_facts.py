@@ -97,7 +97,7 @@ def title_of(facts: Facts) -> str:
 
 def ops_note(facts: Facts, leading: Hypothesis) -> str:
     """What operations read: what happened, by which receipt, why, and what else is wrong."""
-    parts = [f"{f.summary.removeprefix(f'{facts.order}: ')} ({f.details.get('text')})" for f in facts.findings]
+    parts = [f.summary.removeprefix(f"{facts.order}: ") + _receipt(f, " ({})") for f in facts.findings]
     note = f"Order {facts.order}: " + "; ".join(parts) + f". Likely cause: {leading.cause}."
     if facts.also:
         note += f" Also open for this order: {', '.join(facts.also)}."
@@ -132,6 +132,12 @@ def priority_factors(facts: Facts) -> list[str]:
     return found
 
 
+def _receipt(finding: Finding, form: str) -> str:
+    """How the limit was made, where it is more than a plain limit or the summary says already."""
+    text = str(finding.details.get("text") or "")
+    return form.format(text) if finding.upper is not None and ("=" in text or "day" in text) else ""
+
+
 def evidence_of(facts: Facts) -> tuple[Evidence, ...]:
     found = []
     for i, f in enumerate(facts.findings, 1):
@@ -147,7 +153,7 @@ def evidence_of(facts: Facts) -> tuple[Evidence, ...]:
         found.append(
             Evidence(
                 f"E{i}", "sla" if f.upper is not None else "log", f"events of {facts.order}",
-                f"{f.summary}. {f.details.get('text') or ''}".strip(), numbers=numbers, start=f.start, end=f.end,
+                f"{f.summary}.{_receipt(f, ' {}.')}", numbers=numbers, start=f.start, end=f.end,
             )
         )  # fmt: skip
     if facts.peers:

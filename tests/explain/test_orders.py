@@ -81,7 +81,7 @@ def test_rules_name_the_receipt_and_stay_within_their_lengths(late: CaseQuestion
     told = OrderExplainer().explain(late)
     assert told.explanation.source is Source.RULES
     assert told.explanation.ai_confidence is None
-    assert "120 min" in str(told.answer["ops_note"])
+    assert "limit of 120 min" in str(told.answer["ops_note"])
     assert told.explanation.summary.startswith("[Rules]")
     assert len(str(told.answer["ops_note"])) <= 2000
     assert told.explanation.confidence.value == pytest.approx(0.75)
