@@ -21,15 +21,17 @@ run: venv  ## Start the workbench on http://localhost:8501 (PORT=9000 for anothe
 	@exec $(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: dev llm chromium  ## Run every test, with Chromium driving the pages
-	@echo "==> tests"
-	@$(BIN)/python -m pytest
+	@echo "==> tests without a browser, on every core"
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not browser and not localmodel"
+	@echo "==> tests in Chromium and with a local language model"
+	@$(BIN)/python -m pytest -m "browser or localmodel"
 
 check: dev  ## Lint, types, import rules and the tests without a browser
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -m "not browser and not localmodel"
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not browser and not localmodel"
 
 coverage: dev llm chromium  ## Run every test and show which lines they reach
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-report=html
