@@ -13,7 +13,7 @@ from core.model import Json, JsonObject
 from core.severity import lenient
 
 _CLOCK = re.compile(r"(?<!\d)(?:[01]?\d|2[0-3]):[0-5]\d(?!\d)")
-MOST_MEMBERS = 200  # of an incident's timeline
+MOST_MEMBERS = 60  # of an incident's timeline
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,12 @@ def files(wb: Workbench, tenant: str) -> EventFiles:
     key = ("alert contexts", tenant, int(now.timestamp()) // KEPT_S)
     found = wb.definitions.get(key, lambda: _gathered(wb, tenant, now))
     assert isinstance(found, dict)
-    own = inputs.files(wb, wb.events[PLAYBOOK], tenant, demo=False)
+    try:
+        own = inputs.files(wb, wb.events[PLAYBOOK], tenant, demo=False)
+    except WorkbenchError as error:  # a query of the tenant's own failed; alerts are judged without it
+        log.warning("the tenant's own context could not be read: %s", error)
+        block = {"status": "missing", "source": "the tenant's own query", "reason": str(error)}
+        own = {"context/business.json": json.dumps(block).encode()}
     replaced = {name.removesuffix(".csv") + ".json" for name in own if name.startswith("context/")}
     return {**{k: v for k, v in found.items() if k not in replaced}, **own}
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from core import telemetry
 from core.access import Principal, require
 from core.alert import Alert, alert_doc, items, mapping
-from core.errors import Conflict, InputError, NotFound, WorkbenchError
+from core.errors import Conflict, InputError, NotFound, StoreError, WorkbenchError
 from core.events import EventFiles
 from core.load.alert_reading import normalise
 from core.load.alerts import NORMAL, parse_json
@@ -24,10 +24,9 @@ from core.store.books import Books
 from core.store.received import REJECTED, Inboxed, NewAlert, Outcome
 
 PLAYBOOK = "data_incidents"
-BATCH = 500
+BATCH = 1000
 LEASE_S = 120.0
-SPLIT_AFTER = 2  # attempts that ended without an outcome; then each alert is tried by itself
-BARE_AFTER = 4  # then nothing but its name is judged, so that people hear of it
+SPLIT_AFTER = 5  # attempts whose process died; then each alert is tried by itself
 KEPT_REFUSED = 2000  # characters of a refused body
 REPLAYED_WITHIN = timedelta(minutes=10)
 ARRIVED = threading.Event()  # wakes this process's background
@@ -116,20 +115,43 @@ def tick(wb: Workbench, most: int = 100) -> int:
 
 
 def _processed(wb: Workbench, batch: Sequence[Inboxed]) -> int:
+    """Decides a batch. One that breaks is tried alert by alert, and the alert that broke it by its name alone."""
+    who, key = Principal("inbox", batch[0].tenant, "responder"), f"alerts:{batch[0].batch}"
+    if (kept := _kept(wb, who, key)) is not None:  # a process died after it had decided
+        return _finished(wb, who, batch, kept)
     if len(batch) > 1 and batch[0].attempts > SPLIT_AFTER:
-        log.warning("a batch of %d alerts could not be decided; each is tried by itself", len(batch))
-        with wb.store.begin() as books:
-            books.received.release([row.id for row in batch])
-        return 0
-    first, key = batch[0], f"alerts:{batch[0].batch}"
-    who = Principal("inbox", first.tenant, "responder")
-    bare = first.attempts > BARE_AFTER
-    run = casework.run(wb, who, PLAYBOOK, files=_files(wb, batch, bare=bare), kind="webhook", key=key)
-    if first.attempts > 1:  # the process that began this may have died before it proposed anything
+        return _split(wb, batch)
+    try:
+        run = casework.run(wb, who, PLAYBOOK, files=_files(wb, batch, bare=False), kind="webhook", key=key)
+    except StoreError:
+        raise  # the lease runs out, and the batch is tried again as it is
+    except Exception:
+        log.exception("%d alerts could not be decided together", len(batch))
+        if (kept := _kept(wb, who, key)) is not None:
+            return _finished(wb, who, batch, kept)
+        if len(batch) > 1:
+            return _split(wb, batch)
+        run = casework.run(wb, who, PLAYBOOK, files=_files(wb, batch, bare=True), kind="webhook", key=key)
+    return _finished(wb, who, batch, run)
+
+
+def _kept(wb: Workbench, who: Principal, key: str) -> Run | None:
+    with wb.store.read() as books:
+        return books.runs.by_key(who.tenant, key)
+
+
+def _split(wb: Workbench, batch: Sequence[Inboxed]) -> int:
+    with wb.store.begin() as books:
+        books.received.release([row.id for row in batch])
+    return 0
+
+
+def _finished(wb: Workbench, who: Principal, batch: Sequence[Inboxed], run: Run) -> int:
+    if batch[0].attempts > 1:  # the process that began this may have died before it proposed anything
         _propose_again(wb, who, run)
     with wb.store.begin() as books:
-        assert first.batch is not None
-        books.received.finish(first.batch, run.id, outcomes(batch, run.report), wb.ctx.clock.now())
+        assert batch[0].batch is not None
+        books.received.finish(batch[0].batch, run.id, outcomes(batch, run.report), wb.ctx.clock.now())
     return len(batch)
 
 

@@ -164,7 +164,7 @@ class Received:
             self._session.execute(
                 update(AlertRow)
                 .where(AlertRow.id == ident)
-                .values(batch=uuid.uuid4().hex, lease_until=AlertRow.received_at)
+                .values(batch=uuid.uuid4().hex, lease_until=AlertRow.received_at, attempts=0)
             )
 
     def finish(self, batch: str, run_id: str, outcomes: Mapping[str, Outcome], now: datetime) -> None:
