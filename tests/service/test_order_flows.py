@@ -14,6 +14,7 @@ from pytest_httpserver import HTTPServer
 from core import telemetry
 from core.access import Principal
 from core.bootstrap import build
+from core.decide.proposals import IllegalMove
 from core.errors import Conflict, Forbidden, InputError
 from core.model import ActionState, Incident, IncidentStatus
 from core.service import actions, casework, execution, inputs, order_billing, order_flows
@@ -177,3 +178,24 @@ def test_only_a_missing_scan_runs_unattended(wb: Workbench, who: Principal, cloc
 def test_lookbacks_have_names() -> None:
     assert (timedelta(hours=24), timedelta(hours=168)) == (order_flows.ORDERS, order_flows.EXCEPTIONS)
     assert timedelta(hours=24) == order_billing.LOOKBACK
+
+
+def test_there_is_no_third_attempt_e2_21(wb: Workbench, who: Principal, clock: Hand) -> None:
+    clock.at = moment("14:31")
+    told(wb, who, event("pick_completed", "10:00"))
+    casework.run(wb, who, "order_sla", kind="schedule")
+    scan = incident(wb, "ORD-1:MISSING_SCAN")
+    with wb.store.begin() as books:
+        (first,) = books.actions.of_incident("default", scan.incident_id)
+        for n in (1, 2):
+            books.actions.propose(
+                replace(
+                    first, action_id=f"ACT-{n:016d}", sequence=n, mode="live", state=ActionState.VERIFY_FAILED,
+                    executed_at=clock.at,
+                )
+            )  # fmt: skip
+    with pytest.raises(IllegalMove, match="2 attempts were made"):
+        actions.approve(wb, who, first.action_id)
+    casework.run(wb, who, "order_sla", kind="schedule")
+    found = actions.of_incident(wb, who, scan.incident_id)
+    assert not any(a.state is ActionState.PROPOSED and not a.proposal.blocked for a in found)
