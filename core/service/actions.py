@@ -210,6 +210,9 @@ def _approved(
     """The approval and the incident that is being worked on now, both kept."""
     if incident.status not in OPEN_STATES:
         raise IllegalMove(f"{incident.incident_id} is {incident.status}; nothing is done about it.", field="incident")
+    tried = desk.books.actions.of_incident(incident.tenant, incident.incident_id)
+    if spent := proposals.out_of_attempts(tried, applies):
+        raise IllegalMove(f"{action.action_id} cannot be approved: {spent}.", field="action")
     approved = proposals.approve(action, actor, desk.now, two_person=applies.two_person, reason=reason)
     desk.save(approved, action)
     complete = approved.state is ActionState.APPROVED
