@@ -170,14 +170,18 @@ class Received:
     def finish(self, batch: str, run_id: str, outcomes: Mapping[str, Outcome], now: datetime) -> None:
         """Every alert of the batch is done, by its id; one that was delivered again meanwhile waits for its count."""
         again = case((AlertRow.deliveries > 1, AGAIN), else_=DONE)
+        alike: dict[Outcome, list[str]] = {}
         for ident, outcome in outcomes.items():
+            alike.setdefault(outcome, []).append(ident)
+        for outcome, ids in alike.items():
+            change = update(AlertRow).where(
+                AlertRow.id.in_(ids), AlertRow.batch == batch, AlertRow.state == CLAIMED
+            )  # fmt: skip
             self._session.execute(
-                update(AlertRow)
-                .where(AlertRow.id == ident, AlertRow.batch == batch, AlertRow.state == CLAIMED)
-                .values(
+                change.values(
                     state=again, counted=1, done_at=now, run_id=run_id, incident_id=outcome.incident_id,
                     action=outcome.action, note=outcome.note, lease_until=None,
-                )
+                ).execution_options(synchronize_session=False)
             )  # fmt: skip
 
     def again(self, limit: int = 500) -> tuple[Inboxed, ...]:
