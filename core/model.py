@@ -630,6 +630,11 @@ class Proposal:
     requires_approval: bool = True
     blocked: str = ""  # why it cannot be approved, e.g. "needs version"
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether it is only something to read: nobody approves it and nothing is carried out."""
+        return self.action_type == "documentation"
+
 
 @dataclass(frozen=True, slots=True)
 class Action:

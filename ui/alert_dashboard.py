@@ -31,7 +31,7 @@ def head(found: Sequence[Incident]) -> None:
     waiting = [
         a
         for a in service_data.desk().actions
-        if a.incident_id in ids and a.state is ActionState.PROPOSED and a.proposal.requires_approval
+        if a.incident_id in ids and a.state is ActionState.PROPOSED and not a.proposal.is_reading
     ]
     came = alert_received.volume()
     with st.grid(columns="auto", min_column_width=140, gap="small"):

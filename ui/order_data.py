@@ -170,9 +170,7 @@ def waiting() -> int:
     """How many actions for orders wait for a person."""
     own = {i.incident_id for i in incidents()}
     actions = service_data.desk().actions
-    return sum(
-        a.incident_id in own and a.state is ActionState.PROPOSED and a.proposal.requires_approval for a in actions
-    )
+    return sum(a.incident_id in own and a.state is ActionState.PROPOSED and not a.proposal.is_reading for a in actions)
 
 
 def notes(incident: Incident) -> JsonObject:

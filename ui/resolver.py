@@ -33,7 +33,7 @@ def panel(incident: Incident, key: str) -> None:
     """The incident's actions, looked at again by itself while one waits or is being carried out."""
     found = actions.of_incident(data.bench(), auth.current(), incident.incident_id)
     busy = any(proposals.in_flight(a) for a in found)
-    waits = any(a.state is ActionState.PROPOSED and a.proposal.requires_approval for a in found)
+    waits = any(a.state is ActionState.PROPOSED and not a.proposal.is_reading for a in found)
     every = IN_FLIGHT_S if busy else WAITING_S if waits else None
     st.fragment(_panel, run_every=every)(incident, key, _stamp(found))
 
@@ -64,7 +64,7 @@ def rank(action: Action, incident: Incident | None) -> tuple[bool, int, int]:
     kinds = [s.get("type") for s in steps if isinstance(s, Mapping)] if isinstance(steps, list) else []
     kind = action.proposal.action_type
     place = kinds.index(kind) if kind in kinds else len(kinds)
-    return not action.proposal.requires_approval, _ORDER.index(action.state), place
+    return action.proposal.is_reading, _ORDER.index(action.state), place
 
 
 def card(
@@ -84,7 +84,7 @@ def card(
         st.caption(_figures(action))
         if p.blocked:
             st.warning(f"Cannot be approved: {cards.safe(p.blocked)}.", icon=":material/block:")
-        if not p.requires_approval:
+        if p.is_reading:
             _reading(action, key)
             return
         _request(action, key)
@@ -94,7 +94,7 @@ def card(
 
 def _badges(action: Action, rules: ApprovalRules) -> None:
     p = action.proposal
-    if not p.requires_approval:
+    if p.is_reading:
         st.badge("to read", icon=":material/menu_book:", color="gray")
         return
     color, icon, told = STATE[action.state]
@@ -117,10 +117,10 @@ def _badges(action: Action, rules: ApprovalRules) -> None:
 def _figures(action: Action) -> str:
     p, now = action.proposal, data.bench().ctx.clock.now()
     parts = []
-    if p.requires_approval:
+    if not p.is_reading:
         parts += [f"about {p.eta_minutes} min", f"risk {p.risk_score:.2f}", f"by {cards.safe(p.adapter)}"]
     parts.append(f"proposed {ago(now - action.proposed_at)}")
-    if action.state is ActionState.PROPOSED and p.requires_approval:
+    if action.state is ActionState.PROPOSED and not p.is_reading:
         parts.append(expiry(action, now))
     return " · ".join([*parts, action.action_id])
 

@@ -98,7 +98,7 @@ class Desk:
     @property
     def waiting(self) -> tuple[Action, ...]:
         """Actions that wait for a person."""
-        return tuple(a for a in self.actions if a.state is ActionState.PROPOSED and a.proposal.requires_approval)
+        return tuple(a for a in self.actions if a.state is ActionState.PROPOSED and not a.proposal.is_reading)
 
 
 def desk() -> Desk:

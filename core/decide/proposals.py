@@ -22,7 +22,6 @@ from core.errors import InputError
 from core.model import Action, ActionState, Incident, Json, JsonObject, Proposal
 
 ENGINE = "policy-engine"  # the actor of an unattended approval
-HARMLESS = frozenset({"documentation"})  # changes nothing in production
 _NEVER = timedelta(days=36500)
 MANUAL_BASELINE_MIN = 45.0
 TARGET_S = 120.0
@@ -125,7 +124,7 @@ def drafted(
         state=_S.PROPOSED,
         evidence_key=key,
         proposed_at=now,
-        expires_at=now + (_NEVER if proposal.action_type in HARMLESS else timedelta(minutes=rules.expires_minutes)),
+        expires_at=now + (_NEVER if proposal.is_reading else timedelta(minutes=rules.expires_minutes)),
         updated_at=now,
     )
 
@@ -162,7 +161,7 @@ def approve(action: Action, actor: str, now: datetime, *, two_person: bool = Fal
     _check(action, _S.APPROVED)
     if not actor.strip():
         raise InputError("An approval needs the person who gave it.", field="actor")
-    if action.proposal.action_type in HARMLESS:
+    if action.proposal.is_reading:
         raise IllegalMove(f"{action.action_id} is documentation: there is nothing to approve.", field="action")
     if action.proposal.blocked:
         raise IllegalMove(f"{action.action_id} cannot be approved: {action.proposal.blocked}.", field="action")

@@ -12,7 +12,7 @@ from core.act.remedies import Remedy, Request, build_remedy
 from core.audit.report import to_json
 from core.decide import lifecycle, proposals
 from core.decide.lifecycle import SYSTEM
-from core.decide.proposals import ENGINE, HARMLESS, ApprovalRules, IllegalMove, Mode, TimeSaved
+from core.decide.proposals import ENGINE, ApprovalRules, IllegalMove, Mode, TimeSaved
 from core.errors import ConfigError, InputError
 from core.model import Action, ActionState, AuditEntry, Incident, IncidentStatus, Json, JsonObject, Proposal
 from core.service import alerts
@@ -143,7 +143,7 @@ def _proposed(wb: Workbench, desk: Desk, incident: Incident, drafts: Sequence[Pr
     for action in fresh:
         held = proposals.held_back(action.proposal, confidence(incident), applies)
         desk.record(action, "resolver", "action_proposed", {"held_back": list(held)})
-        if not held and action.sequence == 0 and action.proposal.action_type not in HARMLESS:
+        if not held and action.sequence == 0 and not action.proposal.is_reading:
             # only once: what failed and comes anew is for a person to approve
             done[action.action_id], incident = _approved(wb, desk, action, incident, ENGINE, applies, "approval rules")
     return tuple(done.get(a.action_id, a) for a in actions)

@@ -208,7 +208,7 @@ def _propose_again(wb: Workbench, who: Principal, run: Run) -> None:
         asked = [a for a in actions.propose(wb, incident, drafts) if a.state is ActionState.PROPOSED]
         with wb.store.begin() as books:
             for action in asked:
-                if action.proposal.requires_approval:
+                if not action.proposal.is_reading:
                     alerts.ask_approval(wb, books, incident, action, who.user, wb.ctx.clock.now())
 
 

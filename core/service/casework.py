@@ -170,7 +170,7 @@ def _respond(
         with wb.store.begin() as books:
             for incident, found in proposed:
                 for action in found:
-                    if action.state is ActionState.PROPOSED and action.proposal.requires_approval:
+                    if action.state is ActionState.PROPOSED and not action.proposal.is_reading:
                         asked.append(alerts.ask_approval(wb, books, incident, action, who.user, now))
     done = replace(run, report={**run.report, "actions": [action_json(a) for a in rows]})
     with wb.store.begin() as books:
