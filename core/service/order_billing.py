@@ -162,6 +162,7 @@ def _audited(books: Books, who: Principal, what: str, a: StoredAdjustment, now: 
 
 def export(wb: Workbench, who: Principal, at: datetime | None = None) -> bytes:
     """Every bill as CSV that no spreadsheet runs as a formula. Raises: InputError, Forbidden."""
+    require(who, "incidents:read")
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(EXPORTED)
