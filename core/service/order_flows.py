@@ -73,6 +73,7 @@ def latest(wb: Workbench, who: Principal) -> Mapping[str, Run]:
 
 def job(wb: Workbench, who: Principal) -> str:
     """All flows by the clock; answers what they did in a line."""
+    require(who, "incidents:write")
     return run(wb, who, "orchestrator", kind="schedule").headline
 
 
