@@ -124,7 +124,7 @@ def demo(wb: Workbench) -> None:
         seen = books.runs.list(wb.tenant, limit=1)
     if not seen:
         who = Principal(user="system", tenant=wb.tenant, role="responder")
-        runs.run(wb, who, "daily_kpis", kind="schedule", key="demo", ask_model=False)
         segments.seed_demo(wb, who)
+        runs.run(wb, who, "daily_kpis", kind="schedule", key="demo", ask_model=False)
         for name in wb.events:
             casework.run(wb, who, name, key=f"demo:{name}", ask_model=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.adapters.llm import OpenAIModel
-from core.explain import wording
+from core.explain import asking, wording
 from core.explain.verify import verify
 from core.model import Source
 from tests.explain.conftest import demo_question
@@ -45,7 +45,7 @@ def address() -> Iterator[str]:
 
 
 def test_a_real_model_ends_in_checked_ai_or_in_rules(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wording, "ANSWER_TOKENS", 220)  # enough for a short answer; a tiny model rambles
+    monkeypatch.setattr(asking, "ANSWER_TOKENS", 220)  # enough for a short answer; a tiny model rambles
     ledger = MemoryLedger()
     ctx = context(None, ledger, telltale_model_timeout_s=120.0)
     model = OpenAIModel(address, "none", "smollm2", clock=ctx.clock, profile="llamacpp")

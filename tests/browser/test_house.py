@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -80,7 +81,7 @@ def test_first_request_after_start_is_a_deep_link(visit: Visit, tmp_path: Path) 
 def test_menu_leads_to_every_page(visit: Visit) -> None:
     page = visit("/")
     for path, title in TITLES.items():
-        page.get_by_test_id("stSidebarNavLink").filter(has_text=title).last.click()
+        page.get_by_test_id("stSidebarNavLink").filter(has_text=re.compile(f"{title}$")).click()
         page.wait_for_function("title => document.title === title", arg=f"{title} · Telltale")
         settle(page)
         assert urlsplit(page.url).path == path
