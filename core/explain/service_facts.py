@@ -59,7 +59,7 @@ class Deployment:
 
     @property
     def label(self) -> str:
-        """``v2.4.1 by john.doe``."""
+        """The version and who deployed it."""
         return f"{self.version} by {self.author}" if self.author else self.version
 
 

@@ -61,12 +61,12 @@ class WatchForm(Strict):
     """A segment's ``baseline``: what is watched, and thresholds that replace the playbook's."""
 
     monitoringEnabled: StrictBool = True  # noqa: N815 (keys as in JSON and YAML)
-    sizeChangePercent: Share | None = None  # noqa: N815
-    distributionShift: Share | None = None  # noqa: N815
-    conversionAnomaly: Share | None = None  # noqa: N815
-    inactivityCreep: Share | None = None  # noqa: N815
-    criticalAttributes: tuple[Text, ...] = Field((), max_length=100)  # noqa: N815
-    expectedSize: ExpectedSize | None = None  # noqa: N815
+    sizeChangePercent: Share | None = None  # noqa: N815 (its name in JSON)
+    distributionShift: Share | None = None  # noqa: N815 (its name in JSON)
+    conversionAnomaly: Share | None = None  # noqa: N815 (its name in JSON)
+    inactivityCreep: Share | None = None  # noqa: N815 (its name in JSON)
+    criticalAttributes: tuple[Text, ...] = Field((), max_length=100)  # noqa: N815 (its name in JSON)
+    expectedSize: ExpectedSize | None = None  # noqa: N815 (its name in JSON)
 
     def watch(self) -> SegmentWatch:
         """The same under the names of the pipeline."""

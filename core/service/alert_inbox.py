@@ -125,7 +125,7 @@ def _processed(wb: Workbench, batch: Sequence[Inboxed]) -> int:
         run = casework.run(wb, who, PLAYBOOK, files=_files(wb, batch, bare=False), kind="webhook", key=key)
     except StoreError:
         raise  # the lease runs out, and the batch is tried again as it is
-    except Exception:
+    except Exception:  # whatever one alert broke must not keep the others of its batch from being decided
         log.exception("%d alerts could not be decided together", len(batch))
         if (kept := _kept(wb, who, key)) is not None:
             return _finished(wb, who, batch, kept)
@@ -337,5 +337,5 @@ def background(wb: Workbench, stop: threading.Event, pause_s: float, gather_s: f
             tick(wb)
         except WorkbenchError:
             log.exception("alerts could not be decided; their lease runs out and they are tried again")
-        except Exception:
+        except Exception:  # the edge of the thread: if it ended, no alert would be decided until a restart
             log.exception("an alert broke its batch; it is tried again by itself")

@@ -247,7 +247,7 @@ def wait(wb: Workbench, attempts: int) -> timedelta:
     """How long after so many failed attempts the next one waits: doubled each time, and up to a quarter by chance."""
     settings = wb.ctx.settings
     seconds = settings.telltale_ingest_wait_s * 2 ** min(attempts - 1, 30)
-    return timedelta(seconds=min(settings.telltale_ingest_max_wait_s, seconds * random.uniform(1, 1.25)))  # noqa: S311
+    return timedelta(seconds=min(settings.telltale_ingest_max_wait_s, seconds * random.uniform(1, 1.25)))  # noqa: S311 (a wait)
 
 
 def _rejected(line: int, document: Json | Unread, error: InputError) -> Outcome:

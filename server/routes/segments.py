@@ -52,8 +52,8 @@ class Change(Strict):
 class Resolve(Strict):
     """Who says that it is over (the audit names the caller), and whether the present state is the new normal."""
 
-    resolvedBy: str = Field(min_length=1, max_length=200)  # noqa: N815
-    acceptAsNewNormal: bool = False  # noqa: N815
+    resolvedBy: str = Field(min_length=1, max_length=200)  # noqa: N815 (its name in JSON)
+    acceptAsNewNormal: bool = False  # noqa: N815 (its name in JSON)
 
 
 class Ignore(Strict):
@@ -65,8 +65,8 @@ class Ignore(Strict):
 class Note(Strict):
     """What another program says of an incident."""
 
-    incidentId: str = Field(min_length=1, max_length=40)  # noqa: N815
-    segmentId: str = Field(min_length=1, max_length=200)  # noqa: N815
+    incidentId: str = Field(min_length=1, max_length=40)  # noqa: N815 (its name in JSON)
+    segmentId: str = Field(min_length=1, max_length=200)  # noqa: N815 (its name in JSON)
     severity: str = Field(min_length=1, max_length=40)
     note: str = Field("", max_length=2000)
 

@@ -54,7 +54,7 @@ class JiraChannel(Channel):
         """The payload as JSON: the ticket is found by its label, so a repeat opens no second one."""
         return json.dumps(notification.payload).encode()
 
-    def send(self, notification: Notification, delivery: Delivery, ctx: Context) -> str:  # noqa: ARG002
+    def send(self, notification: Notification, delivery: Delivery, ctx: Context) -> str:  # noqa: ARG002 (as above)
         """Opens the ticket, or comments on the one there is, and moves it; answers its key.
 
         Raises: ConfigError, ProviderError, InputError.
